@@ -1,0 +1,202 @@
+// Package store is the contract with storage: configuration, presence, the
+// coordinator's term, ownership and events. What is said here holds for every
+// implementation; store/storetest holds them to it.
+//
+// All methods are safe for concurrent use. A call that storage does not answer
+// within its context ends with ErrUnavailable (wrapping the cause).
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/quorate/quorate/farm"
+)
+
+var (
+	// ErrUnavailable: storage does not answer now; the same call may succeed later.
+	ErrUnavailable = errors.New("storage does not answer")
+	// ErrConflict: something the call relied on has changed; look again.
+	ErrConflict = errors.New("changed meanwhile")
+	// ErrGone: that revision is no longer kept.
+	ErrGone = errors.New("revision is no longer kept")
+	// ErrLost: this session's presence is gone, for good.
+	ErrLost = errors.New("presence is lost")
+	// ErrDeposed: another coordinator has been elected.
+	ErrDeposed = errors.New("no longer the coordinator")
+	// ErrFenced: the ownership has changed; the writer is not the owner any more.
+	ErrFenced = errors.New("no longer the owner")
+	// ErrFull: storage takes no writes because it has no space left.
+	ErrFull = errors.New("storage is full")
+	// ErrFormat: what is stored was written by a newer version.
+	ErrFormat = errors.New("stored format is not supported")
+)
+
+// View is the whole Farm at one revision; immutable.
+type View struct {
+	Revision farm.Revision
+	Sites    map[farm.SiteID]*farm.Picture
+	Tokens   map[TokenHash]Token
+}
+
+// TokenHash is the SHA-256 of an API token, in lower-case hex. Tokens are
+// random and long, so a slow hash would protect nothing.
+type TokenHash string
+
+// Token is what is kept of an API token.
+type Token struct {
+	Name      string
+	CreatedAt time.Time
+}
+
+// Store is the Farm's memory.
+type Store interface {
+	// Latest returns the newest View this server has seen, without asking
+	// storage: it may be stale. It is never nil.
+	Latest() *View
+
+	// Current returns a View no older than the moment of the call.
+	Current(ctx context.Context) (*View, error)
+
+	// Wait blocks until a View with a revision higher than after is there, and
+	// returns the newest. It may return early: callers look at the View again
+	// and never at the change itself. It ends with ctx.Err() when ctx does.
+	Wait(ctx context.Context, after farm.Revision) (*View, error)
+
+	// At returns the Site as it was at a revision, or ErrGone. A Site that did
+	// not exist then is nil.
+	At(ctx context.Context, site farm.SiteID, at farm.Revision) (*farm.Picture, error)
+
+	// Edit changes a Site's configuration in one transaction. decide gets the
+	// current picture (nil: no such Site), must be pure and may be called
+	// several times: everything it can have read of configuration, presence
+	// and seats is compared in the transaction that stores its Change, and on a
+	// missed compare it decides again. Its error is returned as it is. A Change
+	// that changes nothing is not stored. The picture returned is one in
+	// which the change is visible.
+	Edit(ctx context.Context, site farm.SiteID, decide func(*farm.Picture) (Change, error)) (*farm.Picture, error)
+
+	// Secret returns a Provider's secret, empty if it has none.
+	Secret(ctx context.Context, site farm.SiteID, provider farm.ProviderID) (string, error)
+
+	// CreateRootToken stores the Farm's first token. It returns false, and
+	// stores nothing, if the Farm has any token already.
+	CreateRootToken(ctx context.Context, hash TokenHash, t Token) (bool, error)
+
+	// Register makes a broker present under a lease of about ttl and returns
+	// its session. While another incarnation of the same broker is present it
+	// blocks: it never cuts short a life that may still be acting. Presence
+	// counts from the revision this stores; p.Incarnation is ignored.
+	// It registers nothing when ctx ends first.
+	Register(ctx context.Context, site farm.SiteID, p farm.Presence, ttl time.Duration) (Session, error)
+
+	// Health asks storage how it is. It returns within ctx.
+	Health(ctx context.Context) Health
+
+	// Run keeps the View current until ctx ends, through lost connections and
+	// compactions. Latest, Current and Wait need it running. Ready in Health
+	// is true once the first View is there.
+	Run(ctx context.Context) error
+}
+
+// Change is what one edit stores, all or nothing. Zero fields change nothing.
+type Change struct {
+	PutSite    *farm.Site
+	DeleteSite bool // and everything in it
+
+	PutBrokers   []farm.Broker
+	DeleteBroker farm.BrokerID
+
+	PutProvider    *farm.Provider
+	Secret         *string         // of PutProvider; "" removes it
+	DeleteProvider farm.ProviderID // with its secret, report and Hosts; its ownership record stays, so that epochs never run backwards
+
+	Events   []farm.Event
+}
+
+// Session is one life of a broker. It belongs to the broker's own code: every
+// method acts as that incarnation and is refused with ErrLost once it is gone.
+type Session interface {
+	// Incarnation is the revision of its presence.
+	Incarnation() farm.Incarnation
+
+	// TTL is what was granted, which may be more than was asked for.
+	TTL() time.Duration
+
+	// Renew keeps the presence alive for another TTL, counted by storage from
+	// some moment between call and return. Callers take the time before
+	// calling, and trust nothing after that time + TTL (less a margin).
+	Renew(ctx context.Context) error
+
+	// Announce replaces what the presence says; the incarnation stays.
+	Announce(ctx context.Context, p farm.Presence) error
+
+	// Campaign blocks until this session is the coordinator of its Site.
+	// The term ends with the session.
+	Campaign(ctx context.Context) (Term, error)
+
+	// Handover completes the planned handover that the record asks for, making
+	// farm.HandedOver(was), Since now, the record, with the event farm.OwnerChanged. The caller's agent has
+	// stopped. ErrConflict if the record is not as was says, or the target's
+	// incarnation is gone.
+	Handover(ctx context.Context, provider farm.ProviderID, was farm.Stored[farm.Ownership]) error
+
+	// Release says that the caller's agent has stopped, for a record that names
+	// it as releasing. ErrConflict if the record has changed.
+	Release(ctx context.Context, provider farm.ProviderID, was farm.Stored[farm.Ownership]) error
+
+	// Report stores what the owner's agent knows, under its epoch: the report
+	// (nil: unchanged), Hosts that are new or changed, Hosts that are gone, and
+	// events. Everything is in one transaction unless there are more Hosts than
+	// fit into one; then the report and the events come last. ErrFenced if the record is not as was says or
+	// the Provider is deleted. Calls for one Provider must not overlap.
+	Report(ctx context.Context, provider farm.ProviderID, was farm.Stored[farm.Ownership], u Update) error
+
+	// Close ends the presence at once. Repeating it does nothing.
+	Close(ctx context.Context) error
+}
+
+// Update is what an agent has to say.
+type Update struct {
+	Report *farm.Report
+	Hosts  []farm.Host
+	Gone   []farm.HostID
+	Events []farm.Event
+}
+
+// Term is what only the coordinator may do. Every write compares the term, so
+// that a deposed coordinator's is refused with ErrDeposed.
+type Term interface {
+	// Apply stores a verdict and decisions, seats first (nil: unchanged), many
+	// decisions per transaction. Each is compared with the record it replaces,
+	// with the seats, and with its Guards. ErrConflict if any has
+	// changed: some of the decisions may be stored then, and the caller looks
+	// and decides again. events are stored with the seats.
+	Apply(ctx context.Context, was farm.Stored[farm.Seats], seats *farm.Seats, events []farm.Event, decisions []farm.Decision) error
+
+	// Trim keeps the newest events of the Site and removes the others.
+	Trim(ctx context.Context, keep int) error
+}
+
+// Health is how storage is.
+type Health struct {
+	Ready   bool   // a View is there
+	Answers bool   // a linearizable read was answered
+	Problem string // a sentence, if anything is wrong
+	Current bool   // the View has caught up with storage
+	Version string
+	Size    int64    // bytes of the database
+	Quota   int64    // bytes at which it is full; 0 if not known
+	Alarms  []string // for example NOSPACE
+	Members []Member
+}
+
+// Member is one server of the storage.
+type Member struct {
+	Name     string
+	Endpoint string
+	Healthy  bool
+	Leader   bool
+	Problem  string
+}
