@@ -48,9 +48,14 @@ func HandedOver(o Ownership) Ownership {
 	next := o
 	next.Broker, next.Incarnation = o.Target, o.TargetIncarnation
 	next.Epoch++
-	next.Reason, next.Message = o.TargetReason, o.TargetMessage
-	next.Target, next.TargetIncarnation, next.TargetReason, next.TargetMessage = "", 0, "", ""
-	return next // Since is the storing side's to set
+	next.Reason, next.Message, next.Home = o.TargetReason, o.TargetMessage, o.TargetHome
+	return Cancelled(next) // Since is the storing side's to set
+}
+
+// Cancelled is the record without the planned handover that it asks for.
+func Cancelled(o Ownership) Ownership {
+	o.Target, o.TargetIncarnation, o.TargetReason, o.TargetMessage, o.TargetHome = "", 0, "", "", ""
+	return o
 }
 
 // Released is the record after the former owner has said that its agent has

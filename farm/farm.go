@@ -237,11 +237,12 @@ type Ownership struct {
 	// now is its home.
 	Home BrokerID
 	// Target is set while a planned handover is under way: the owner stops its
-	// agent, then makes the target the owner. Why becomes the next Reason.
+	// agent, then makes the target the owner, see HandedOver.
 	Target            BrokerID
 	TargetIncarnation Incarnation
 	TargetReason      Reason
 	TargetMessage     string
+	TargetHome        BrokerID
 	// Releasing is set when the Provider was taken from an owner that was still
 	// present: nobody may own it until that incarnation has said that its agent
 	// has stopped, or is gone.

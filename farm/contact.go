@@ -1,0 +1,68 @@
+package farm
+
+import "slices"
+
+// Cuts are the pairs of brokers that are present and yet not in contact. The
+// zero value means that everybody who is present is in contact.
+type Cuts map[[2]BrokerID]bool
+
+// Cut notes that a and b are not in contact. A cut in one direction is a cut.
+func (c Cuts) Cut(a, b BrokerID) { c[pair(a, b)] = true }
+
+// Partition returns the cuts between brokers of different groups. A broker in
+// no group is cut off from all others.
+func Partition(all []BrokerID, groups [][]BrokerID) Cuts {
+	group := map[BrokerID]int{}
+	for i, g := range groups {
+		for _, b := range g {
+			group[b] = i + 1
+		}
+	}
+	cuts := Cuts{}
+	for i, a := range all {
+		for _, b := range all[i+1:] {
+			if group[a] == 0 || group[a] != group[b] {
+				cuts.Cut(a, b)
+			}
+		}
+	}
+	return cuts
+}
+
+func pair(a, b BrokerID) [2]BrokerID {
+	if b < a {
+		a, b = b, a
+	}
+	return [2]BrokerID{a, b}
+}
+
+func (c Cuts) between(a, b BrokerID) bool { return c[pair(a, b)] }
+
+// largestGroup returns the largest set of brokers all in contact with each
+// other. Of several as large it is the one whose members come first in order.
+func largestGroup(order []BrokerID, cuts Cuts) []BrokerID {
+	if len(cuts) == 0 {
+		return order
+	}
+	var best []BrokerID
+	var grow func(group, candidates []BrokerID)
+	grow = func(group, candidates []BrokerID) {
+		if len(group) > len(best) {
+			best = slices.Clone(group)
+		}
+		for i, b := range candidates {
+			if len(group)+len(candidates)-i <= len(best) {
+				return
+			}
+			var rest []BrokerID
+			for _, other := range candidates[i+1:] {
+				if !cuts.between(b, other) {
+					rest = append(rest, other)
+				}
+			}
+			grow(append(slices.Clip(group), b), rest)
+		}
+	}
+	grow(nil, order)
+	return best
+}

@@ -1,0 +1,320 @@
+package farm
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"time"
+)
+
+// Situation is all that a plan is made from.
+type Situation struct {
+	Picture *Picture
+	Now     time.Time // for people to read; no rule depends on it
+	// Back is how long the coordinator itself has seen each broker's present
+	// incarnation, by its own clock.
+	Back map[BrokerID]time.Duration
+	Cuts Cuts
+}
+
+// Reasons of a Site's high-availability state, besides ReasonMajorityLost.
+const (
+	ReasonAllSeatsOccupied  Reason = "all-seats-occupied"
+	ReasonTooFewSeats       Reason = "fewer-than-three-seats"
+	ReasonWaitingForBrokers Reason = "waiting-for-three-brokers"
+	ReasonSeatEmpty         Reason = "seat-empty"
+	ReasonSeatOutOfContact  Reason = "seat-out-of-contact"
+	ReasonTieBreaker        Reason = "tie-breaker"
+	maxHoldDown                    = 10 * time.Minute
+	steadyHoldDowns                = 10 // back for so many hold-downs, a loss is forgotten
+	reasonHoldDown          Reason = ReasonFailback
+)
+
+// Majority of n seats: the smallest number that is strictly more than half.
+func Majority(n int) int { return n/2 + 1 }
+
+// holdDown is how long a broker must be back after having flapped so often.
+func holdDown(site Site, flaps int) time.Duration {
+	hold := site.Failback.HoldDown
+	for range flaps {
+		if hold >= maxHoldDown {
+			break
+		}
+		hold = min(2*hold, maxHoldDown)
+	}
+	return hold
+}
+
+// judge gives the verdict on the Site, and how long until it may change by
+// itself (0: it will not).
+func judge(s Situation) (v Seats, wake time.Duration) {
+	p, was := s.Picture, s.Picture.Seats.Value
+	own := p.seats()
+	v = Seats{Armed: was.Armed, Since: was.Since, Epoch: was.Epoch, Online: map[BrokerID]Incarnation{}}
+	for id, here := range p.Presence {
+		v.Online[id] = here.Incarnation
+	}
+	present := 0
+	for _, id := range own {
+		if p.Online(id) {
+			present++
+		}
+	}
+	switch {
+	case len(own) < MinSeats:
+		v.Armed = false
+	case present >= MinSeats:
+		v.Armed = true
+	}
+	if v.Armed {
+		v.Returns, wake = s.returns()
+	}
+	v.Seats = p.occupy(own, v)
+	v.serve(p.Site.Value, s.Cuts)
+	if v.State != was.State {
+		v.Since = s.Now
+	}
+	if v.differs(was) {
+		v.Epoch++
+	}
+	return v, wake
+}
+
+func (v Seats) differs(was Seats) bool {
+	v.Epoch, v.Since = was.Epoch, was.Since
+	// An empty map and none are the same verdict.
+	for _, m := range []*Seats{&v, &was} {
+		if len(m.Returns) == 0 {
+			m.Returns = nil
+		}
+		if len(m.Online) == 0 {
+			m.Online = nil
+		}
+		if len(m.Seats) == 0 {
+			m.Seats = nil
+		}
+		if len(m.Serving) == 0 {
+			m.Serving = nil
+		}
+	}
+	return !reflect.DeepEqual(v, was)
+}
+
+// returns carries the memory of lost brokers on: who is held back now.
+func (s Situation) returns() (next map[BrokerID]Return, wake time.Duration) {
+	p, was := s.Picture, s.Picture.Seats.Value
+	next = maps.Clone(was.Returns)
+	if next == nil {
+		next = map[BrokerID]Return{}
+	}
+	until := func(d time.Duration) {
+		if wake == 0 || d < wake {
+			wake = d
+		}
+	}
+	for id := range p.Brokers {
+		r, known := was.Returns[id]
+		now := p.Presence[id].Incarnation
+		switch {
+		case !known && was.Online[id] != 0 && was.Online[id] != now:
+			r = Return{Held: true, Incarnation: now}
+		case !known:
+			continue
+		case r.Incarnation != 0 && r.Incarnation != now:
+			r = Return{Held: true, Incarnation: now, Flaps: r.Flaps + 1}
+		default:
+			r.Incarnation = now
+		}
+		if now != 0 {
+			hold, back := holdDown(p.Site.Value, r.Flaps), s.Back[id]
+			if back >= hold {
+				r.Held = false
+			}
+			if back >= steadyHoldDowns*hold {
+				delete(next, id)
+				continue
+			}
+			if r.Held {
+				until(hold - back)
+			} else {
+				until(steadyHoldDowns*hold - back)
+			}
+		}
+		next[id] = r
+	}
+	for id := range next {
+		if _, ok := p.Brokers[id]; !ok {
+			delete(next, id)
+		}
+	}
+	return next, wake
+}
+
+// occupy says who sits on each seat: its own broker if it is there (and, where
+// a standby stands in for it, has been back for the hold-down); else, in an
+// armed Site, the standby that stood in so far; else the first that can.
+func (p *Picture) occupy(own []BrokerID, v Seats) []Seat {
+	stoodIn := map[BrokerID]BrokerID{}
+	taken := map[BrokerID]bool{}
+	standby := func(id BrokerID) bool {
+		b, ok := p.Brokers[id]
+		return ok && p.Online(id) && b.Value.Enabled && b.Value.Mode == ModeStandby
+	}
+	for _, s := range p.Seats.Value.Seats {
+		if v.Armed && s.Occupant != s.Broker && standby(s.Occupant) && slices.Contains(own, s.Broker) {
+			if !p.Online(s.Broker) || v.Returns[s.Broker].Held {
+				stoodIn[s.Broker] = s.Occupant
+				taken[s.Occupant] = true
+			}
+		}
+	}
+	var seats []Seat
+	for _, id := range own {
+		seat := Seat{Broker: id}
+		switch {
+		case stoodIn[id] != "":
+			seat.Occupant = stoodIn[id]
+		case p.Online(id):
+			seat.Occupant = id
+		case v.Armed:
+			for _, b := range p.InOrder() {
+				if standby(b.ID) && !taken[b.ID] && !b.Draining && !p.Presence[b.ID].Leaving {
+					seat.Occupant = b.ID
+					taken[b.ID] = true
+					break
+				}
+			}
+		}
+		seats = append(seats, seat)
+	}
+	return seats
+}
+
+// serve finds the serving group and says how high availability stands.
+func (v *Seats) serve(site Site, cuts Cuts) {
+	n := len(v.Seats)
+	var occupants []BrokerID
+	for _, s := range v.Seats {
+		if s.Occupant != "" {
+			occupants = append(occupants, s.Occupant)
+		}
+	}
+	if !v.Armed {
+		v.State, v.Serving = StateOff, occupants
+		if n < MinSeats {
+			v.Reason = ReasonTooFewSeats
+			v.Message = fmt.Sprintf("High availability needs %d enabled active brokers; the Site has %d.", MinSeats, n)
+		} else {
+			v.Reason = ReasonWaitingForBrokers
+			v.Message = fmt.Sprintf("High availability turns on once %d active brokers are online together; %s.", MinSeats, isAre(len(occupants), "active broker")+" online")
+		}
+		return
+	}
+	group := largestGroup(occupants, cuts)
+	majority := Majority(n)
+	tie := 2*len(group) == n && site.TieBreaker == TieBreakerPriority
+	if tie {
+		group = halfWithFirstSeat(v.Seats[0].Occupant, occupants, cuts, n/2)
+		tie = group != nil
+	}
+	switch {
+	case len(group) < majority && !tie:
+		v.State, v.Reason = StateLost, ReasonMajorityLost
+		v.Message = fmt.Sprintf("%s in contact; a majority is %d. Every Provider is abandoned until a majority is back.", of(len(group), n), majority)
+		return
+	case len(group) == n:
+		v.State, v.Reason = StateOn, ReasonAllSeatsOccupied
+		v.Message = fmt.Sprintf("%d of %d seats are occupied; a majority is %d.", n, n, majority)
+	case tie:
+		v.State, v.Reason = StateDegraded, ReasonTieBreaker
+		v.Message = fmt.Sprintf("%s in contact, a tie; the half with the first seat serves.", of(len(group), n))
+	case len(occupants) < n:
+		v.State, v.Reason = StateDegraded, ReasonSeatEmpty
+		v.Message = fmt.Sprintf("%d of %d seats are occupied; a majority is %d.", len(occupants), n, majority)
+	default:
+		v.State, v.Reason = StateDegraded, ReasonSeatOutOfContact
+		v.Message = fmt.Sprintf("%s in contact; a majority is %d.", of(len(group), n), majority)
+	}
+	v.Serving = group
+}
+
+func of(n, all int) string {
+	if n == 1 {
+		return fmt.Sprintf("1 of %d seats is", all)
+	}
+	return fmt.Sprintf("%d of %d seats are", n, all)
+}
+
+// halfWithFirstSeat is the group of that size around the first seat's occupant,
+// nil if there is none.
+func halfWithFirstSeat(first BrokerID, occupants []BrokerID, cuts Cuts, size int) []BrokerID {
+	if first == "" {
+		return nil
+	}
+	var near []BrokerID
+	for _, b := range occupants {
+		if b == first || !cuts.between(first, b) {
+			near = append(near, b)
+		}
+	}
+	if group := largestGroup(near, cuts); len(group) == size && slices.Contains(group, first) {
+		return group
+	}
+	return nil
+}
+
+// tell says what the verdict changes, as events.
+func (v Seats) tell(s Situation) []Event {
+	p, was := s.Picture, s.Picture.Seats.Value
+	var events []Event
+	add := func(e Event) {
+		e.Time = s.Now
+		events = append(events, e)
+	}
+	for _, id := range slices.Sorted(maps.Keys(was.Online)) {
+		if now := v.Online[id]; now != was.Online[id] {
+			add(Event{Type: EventBrokerOffline, Subject: BrokerSubject(id), From: string(BrokerOnline), To: string(BrokerOffline),
+				Reason: ReasonBrokerOffline, Message: fmt.Sprintf("Broker %s is offline: its presence is gone.", id)})
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(v.Online)) {
+		if v.Online[id] != was.Online[id] {
+			add(Event{Type: EventBrokerOnline, Subject: BrokerSubject(id), From: string(BrokerOffline), To: string(BrokerOnline),
+				Message: fmt.Sprintf("Broker %s is online.", id)})
+		}
+	}
+	standIns := func(seats []Seat) map[BrokerID]BrokerID {
+		m := map[BrokerID]BrokerID{}
+		for _, seat := range seats {
+			if seat.Occupant != "" && seat.Occupant != seat.Broker {
+				m[seat.Occupant] = seat.Broker
+			}
+		}
+		return m
+	}
+	before, after := standIns(was.Seats), standIns(v.Seats)
+	for _, id := range slices.Sorted(maps.Keys(before)) {
+		if seat := before[id]; after[id] != seat {
+			add(Event{Type: EventReleased, Subject: BrokerSubject(id), From: string(seat), Reason: ReasonStandbyReleased,
+				Message: fmt.Sprintf("Broker %s no longer stands in for %s.", id, seat), Cause: BrokerSubject(seat)})
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(after)) {
+		if seat := after[id]; before[id] != seat {
+			add(Event{Type: EventActivated, Subject: BrokerSubject(id), To: string(seat), Reason: ReasonStandbyActivated,
+				Message: fmt.Sprintf("Broker %s stands in for %s, which is offline.", id, seat), Cause: BrokerSubject(seat)})
+		}
+	}
+	if v.State != was.State && p.Seats.Revision != 0 {
+		e := Event{Type: EventHAChanged, Subject: SiteSubject, From: string(was.State), To: string(v.State), Reason: v.Reason, Message: v.Message}
+		if v.Armed != was.Armed {
+			e.Reason = ReasonHighAvailabilityOff
+			if v.Armed {
+				e.Reason = ReasonHighAvailabilityOn
+			}
+		}
+		add(e)
+	}
+	return events
+}
