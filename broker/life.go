@@ -1,0 +1,161 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/quorate/quorate/farm"
+	"github.com/quorate/quorate/store"
+)
+
+// life is one incarnation of the broker, from registering to its end.
+type life struct {
+	Config
+	metrics *metrics
+	session store.Session
+	me      farm.Life
+	permit  *permit
+	kick    chan struct{} // the agents are to be looked at again
+	acked   atomic.Bool   // the last renewal was acknowledged
+	keepers sync.WaitGroup
+}
+
+func newLife(c Config, m *metrics, s store.Session) *life {
+	l := &life{
+		Config: c, metrics: m, session: s,
+		me:   farm.Life{Broker: c.Broker, Incarnation: s.Incarnation()},
+		kick: make(chan struct{}, 1),
+	}
+	l.Log = l.Log.With("incarnation", s.Incarnation())
+	l.permit = newPermit(l.look)
+	return l
+}
+
+// look makes the agents' loop look again.
+func (l *life) look() {
+	select {
+	case l.kick <- struct{}{}:
+	default:
+	}
+}
+
+// run lives until ctx ends and everything is handed over (nil), or until the
+// presence is lost.
+func (l *life) run(ctx context.Context) error {
+	// What the life does must outlast ctx: it hands over after ctx has ended.
+	living, die := context.WithCancel(context.WithoutCancel(ctx))
+	defer die()
+	group, living := errgroup.WithContext(living)
+	group.Go(func() error { return l.keepPresence(living) })
+	group.Go(func() error { return l.runAgents(living) })
+	group.Go(func() error { return l.stand(living) })
+	group.Go(func() error {
+		select {
+		case <-ctx.Done():
+			l.leave(living)
+			die()
+		case <-living.Done():
+		}
+		return nil
+	})
+	err := group.Wait()
+	l.permit.revoke()
+	l.keepers.Wait() // no agent acts any more: the presence may go
+	l.close(ctx)
+	if ctx.Err() != nil || errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// close removes the presence, if storage still answers.
+func (l *life) close(ctx context.Context) {
+	if !l.acked.Load() {
+		return // it ends with its lease
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if err := l.session.Close(ctx); err != nil {
+		l.Log.Warn("presence not removed; it ends with its lease", "err", err)
+	}
+}
+
+// keepPresence renews the lease. The right to act lasts for the TTL less the
+// margin from the moment an acknowledged renewal was *sent*: storage counts from
+// some later moment.
+func (l *life) keepPresence(ctx context.Context) error {
+	ttl := l.session.TTL()
+	margin := max(l.Margin, farm.MinMargin(ttl))
+	for {
+		sent := time.Now()
+		attempt, cancel := context.WithTimeout(ctx, ttl/3)
+		err := l.session.Renew(attempt)
+		cancel()
+		l.acked.Store(err == nil)
+		l.metrics.renewed(err)
+		wait := ttl / 4
+		switch {
+		case err == nil:
+			l.permit.extend(sent.Add(ttl - margin))
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, store.ErrLost):
+			return err
+		default:
+			l.Log.Warn("lease not renewed", "err", err, "acts", l.permit.holds())
+			wait = ttl / 20
+		}
+		if err := pause(ctx, wait); err != nil {
+			return err
+		}
+	}
+}
+
+// leave says that the broker wants to go and waits until nobody is served by it
+// any more, as far as others can take over.
+func (l *life) leave(ctx context.Context) {
+	if !l.acked.Load() {
+		l.Log.Warn("storage does not answer; leaving without handing over")
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, l.StopTimeout)
+	defer cancel()
+	leaving := l.presence()
+	leaving.Leaving = true
+	announce, done := context.WithTimeout(ctx, time.Second)
+	err := l.session.Announce(announce, leaving)
+	done()
+	if err != nil {
+		l.Log.Warn("leaving without handing over", "err", err)
+		return
+	}
+	for view := l.Store.Latest(); ; {
+		if p := view.Sites[l.Site]; p == nil || !p.Alive(l.me) || p.Presence[l.Broker].Leaving && !l.awaitsHandover(p) {
+			return
+		}
+		if view, err = l.Store.Wait(ctx, view.Revision); err != nil {
+			l.Log.Warn("leaving without having handed everything over", "err", err)
+			return
+		}
+	}
+}
+
+// awaitsHandover reports whether a Provider is still to be handed over. It asks
+// the rules themselves whether somebody can take it.
+func (l *life) awaitsHandover(p *farm.Picture) bool {
+	moving := map[farm.ProviderID]bool{}
+	for _, d := range farm.Plan(farm.Situation{Picture: p, Now: time.Now()}).Decisions {
+		moving[d.Provider] = d.Next.Target != ""
+	}
+	for id, o := range p.Owners {
+		if o.Value.Owner() == l.me && (o.Value.Target != "" || moving[id]) {
+			return true
+		}
+	}
+	return false
+}
