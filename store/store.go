@@ -3,7 +3,10 @@
 // implementation; store/storetest holds them to it.
 //
 // All methods are safe for concurrent use. A call that storage does not answer
-// within its context ends with ErrUnavailable (wrapping the cause).
+// within its context ends with ErrUnavailable (wrapping the cause); one whose
+// context is cancelled, with that error. A write that ends so may have been
+// stored or not. A write that is done is visible in Latest, unless the View
+// lags for long.
 package store
 
 import (
@@ -33,12 +36,18 @@ var (
 	ErrFormat = errors.New("stored format is not supported")
 )
 
-// View is the whole Farm at one revision; immutable.
+// View is the whole Farm at one revision; immutable. Every Picture in it has
+// the View's revision. Events holds the newest EventsInView ones of a Site.
 type View struct {
 	Revision farm.Revision
 	Sites    map[farm.SiteID]*farm.Picture
 	Tokens   map[TokenHash]Token
+
+	known map[farm.SiteID]known // what a Draft goes on from
 }
+
+// EventsInView is how many events of a Site a View holds at most.
+const EventsInView = 1000
 
 // TokenHash is the SHA-256 of an API token, in lower-case hex. Tokens are
 // random and long, so a slow hash would protect nothing.
@@ -64,17 +73,19 @@ type Store interface {
 	// and never at the change itself. It ends with ctx.Err() when ctx does.
 	Wait(ctx context.Context, after farm.Revision) (*View, error)
 
-	// At returns the Site as it was at a revision, or ErrGone. A Site that did
-	// not exist then is nil.
+	// At returns the Site as it was at a revision, or ErrGone, also for one that
+	// storage has not reached. A Site that did not exist then is nil.
 	At(ctx context.Context, site farm.SiteID, at farm.Revision) (*farm.Picture, error)
 
 	// Edit changes a Site's configuration in one transaction. decide gets the
 	// current picture (nil: no such Site), must be pure and may be called
-	// several times: everything it can have read of configuration, presence
-	// and seats is compared in the transaction that stores its Change, and on a
-	// missed compare it decides again. Its error is returned as it is. A Change
-	// that changes nothing is not stored. The picture returned is one in
-	// which the change is visible.
+	// several times: everything it can have read of the Site, its brokers,
+	// presence and seats, and the Providers it writes, is compared in the
+	// transaction that stores its Change, and on a missed compare it decides
+	// again. A Change of brokers, or of the Site's being, also compares that no
+	// Provider has appeared or changed. Its error is returned as it is. A Change
+	// that changes nothing is not stored, see Change.Against. The picture
+	// returned is one in which the change is visible; nil if the Site is deleted.
 	Edit(ctx context.Context, site farm.SiteID, decide func(*farm.Picture) (Change, error)) (*farm.Picture, error)
 
 	// Secret returns a Provider's secret, empty if it has none.
@@ -95,8 +106,10 @@ type Store interface {
 	Health(ctx context.Context) Health
 
 	// Run keeps the View current until ctx ends, through lost connections and
-	// compactions. Latest, Current and Wait need it running. Ready in Health
-	// is true once the first View is there.
+	// compactions; then it returns nil. It returns ErrFormat if it cannot read
+	// what is stored. Latest, Current, Wait and Edit, and what blocks until
+	// something is so, need it running. Ready in Health is true once the first
+	// View is there.
 	Run(ctx context.Context) error
 }
 
@@ -112,7 +125,7 @@ type Change struct {
 	Secret         *string         // of PutProvider; "" removes it
 	DeleteProvider farm.ProviderID // with its secret, report and Hosts; its ownership record stays, so that epochs never run backwards
 
-	Events   []farm.Event
+	Events []farm.Event
 }
 
 // Session is one life of a broker. It belongs to the broker's own code: every
@@ -132,14 +145,15 @@ type Session interface {
 	// Announce replaces what the presence says; the incarnation stays.
 	Announce(ctx context.Context, p farm.Presence) error
 
-	// Campaign blocks until this session is the coordinator of its Site.
-	// The term ends with the session.
+	// Campaign blocks until this session is the coordinator of its Site, also
+	// while storage does not answer. The term ends with the session. A
+	// coordinator that campaigns again has the same term.
 	Campaign(ctx context.Context) (Term, error)
 
 	// Handover completes the planned handover that the record asks for, making
-	// farm.HandedOver(was), Since now, the record, with the event farm.OwnerChanged. The caller's agent has
-	// stopped. ErrConflict if the record is not as was says, or the target's
-	// incarnation is gone.
+	// farm.HandedOver(was), Since now, the record, with the event
+	// farm.OwnerChanged. The caller's agent has stopped. ErrConflict if the
+	// record is not as was says, or the target's incarnation is gone.
 	Handover(ctx context.Context, provider farm.ProviderID, was farm.Stored[farm.Ownership]) error
 
 	// Release says that the caller's agent has stopped, for a record that names
@@ -149,8 +163,9 @@ type Session interface {
 	// Report stores what the owner's agent knows, under its epoch: the report
 	// (nil: unchanged), Hosts that are new or changed, Hosts that are gone, and
 	// events. Everything is in one transaction unless there are more Hosts than
-	// fit into one; then the report and the events come last. ErrFenced if the record is not as was says or
-	// the Provider is deleted. Calls for one Provider must not overlap.
+	// fit into one; then the report and the events come last. ErrFenced if the
+	// record is not as was says or the Provider is deleted. Calls for one
+	// Provider must not overlap.
 	Report(ctx context.Context, provider farm.ProviderID, was farm.Stored[farm.Ownership], u Update) error
 
 	// Close ends the presence at once. Repeating it does nothing.

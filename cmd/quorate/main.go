@@ -1,0 +1,133 @@
+// Command quorate is a Connection Broker with a REST API: high availability
+// for the Providers of virtual desktops.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/quorate/quorate/server"
+	"github.com/quorate/quorate/server/client"
+	"github.com/quorate/quorate/server/dev"
+)
+
+// Set by the linker, see Makefile.
+var (
+	version = "dev"
+	commit  = "unknown"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A second signal ends the process at once, as if none were caught.
+	context.AfterFunc(ctx, stop)
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "quorate:", err)
+		os.Exit(1)
+	}
+}
+
+// commands is the command line.
+type commands struct {
+	Serve   serveCommand   `cmd:"" help:"Run one server: a Connection Broker with --site and --broker, else the REST API alone."`
+	Dev     devCommand     `cmd:"" help:"Run a whole Site on this machine: etcd, vSphere simulators and brokers as processes of their own. Kill one and watch."`
+	Keygen  keygenCommand  `cmd:"" help:"Make a key for --secret-key-file."`
+	Health  healthCommand  `cmd:"" help:"Ask a server whether it is ready; exit 1 if not."`
+	Version versionCommand `cmd:"" help:"Print version, commit and Go version."`
+}
+
+// streams is where commands write.
+type streams struct{ out, err io.Writer }
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	var (
+		line    commands
+		helped  bool
+		options = []kong.Option{
+			kong.Name("quorate"),
+			kong.Description("High availability for the Connection Brokers of virtual desktops."),
+			kong.UsageOnError(),
+			kong.DefaultEnvars("QUORATE"),
+			kong.Vars(server.DefaultConfig().Vars()),
+			kong.Vars(dev.DefaultConfig().Vars()),
+			kong.Writers(stdout, stderr),
+			kong.Exit(func(int) { helped = true }),
+			kong.BindTo(ctx, (*context.Context)(nil)),
+			kong.Bind(streams{stdout, stderr}),
+		}
+	)
+	parser, err := kong.New(&line, options...)
+	if err != nil {
+		return err
+	}
+	chosen, err := parser.Parse(args)
+	if helped {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%w; see quorate --help", err)
+	}
+	return chosen.Run()
+}
+
+type serveCommand struct {
+	server.Config `embed:""`
+}
+
+func (c *serveCommand) Run(ctx context.Context, to streams) error {
+	return server.Listen(ctx, c.Config, server.Process{Version: version, Stdout: to.out, Stderr: to.err})
+}
+
+type devCommand struct {
+	dev.Config `embed:""`
+}
+
+func (c *devCommand) Run(ctx context.Context, to streams) error {
+	binary, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("finding this program's file: %w", err)
+	}
+	return dev.Run(ctx, c.Config, dev.Process{Binary: binary, Stdout: to.out})
+}
+
+type keygenCommand struct {
+	File string `arg:"" optional:"" help:"Where to write it; it must not exist. Default: standard output."`
+}
+
+func (c *keygenCommand) Run(to streams) error {
+	if c.File == "" {
+		return server.WriteSecretKey(to.out)
+	}
+	return server.WriteSecretKeyFile(c.File)
+}
+
+type healthCommand struct {
+	URL string `arg:"" optional:"" default:"http://127.0.0.1:8080" help:"The server's base URL."`
+}
+
+func (c *healthCommand) Run(ctx context.Context, to streams) error {
+	ready, report, err := client.Ready(ctx, c.URL)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(to.out, report)
+	if !ready {
+		return errors.New("not ready")
+	}
+	return nil
+}
+
+type versionCommand struct{}
+
+func (*versionCommand) Run(to streams) error {
+	_, err := fmt.Fprintf(to.out, "quorate %s\ncommit  %s\ngo      %s %s/%s\n", version, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return err
+}

@@ -1,0 +1,248 @@
+// Package dev runs a whole Site on one machine: etcd and vSphere simulators in
+// this process, brokers as processes of their own, so that they can be killed.
+package dev
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/quorate/quorate/provider/vsphere/vspheresim"
+	"github.com/quorate/quorate/server/client"
+)
+
+// site is the Site that everything belongs to.
+const site = "demo"
+
+// Process is what a run gets from the process it runs in.
+type Process struct {
+	Binary string    // this program: brokers are started from it
+	Stdout io.Writer // where the story is told
+}
+
+// Run runs everything until ctx ends. Nothing it started remains.
+func Run(ctx context.Context, cfg Config, p Process) (err error) {
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	if err := portsFree(ctx, cfg); err != nil {
+		return err
+	}
+	dir, err := hold(cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dir.release()) }()
+
+	d := &run{Config: cfg, binary: p.Binary, dir: dir, say: &teller{out: p.Stdout}, pids: map[string]int{}}
+	if err := d.run(ctx); err != nil && !stopped(ctx, err) {
+		return err
+	}
+	d.say.line("Stopped; nothing remains.")
+	return nil
+}
+
+// stopped reports whether err says no more than that we were told to stop.
+func stopped(ctx context.Context, err error) bool {
+	return ctx.Err() != nil && errors.Is(err, context.Canceled)
+}
+
+// run is one run.
+type run struct {
+	Config
+	binary string
+	dir    *directory
+	say    *teller
+	keys   keys
+	etcd   string
+	sims   []*vspheresim.Server
+	all    []*broker
+	api    *client.Client
+
+	mu      sync.Mutex
+	pids    map[string]int // the process that each broker is now
+	settled bool           // everything has been connected once
+}
+
+// run starts everything, waits for ctx, and stops everything in reverse.
+func (d *run) run(ctx context.Context) (err error) {
+	begin := time.Now()
+	if d.keys, err = d.dir.keys(); err != nil {
+		return err
+	}
+	d.say.line("Starting etcd, %d vSphere simulators with %d VMs each, and %d brokers …", d.Providers, d.Hosts, d.Brokers+d.Standby)
+	etcd, err := startEtcd(ctx, d.dir.file("etcd"), !d.dir.temporary)
+	if err != nil {
+		return err
+	}
+	defer stopEtcd(etcd)
+	d.etcd = etcd.Clients[0].Addr().String()
+
+	defer d.stopSimulators()
+	if err := d.startSimulators(ctx); err != nil {
+		return err
+	}
+	urls := d.brokers()
+	d.api = client.New(d.keys.token, urls...)
+	defer d.api.Close()
+
+	// The thread that starts processes outlives them.
+	threadCtx, endThread := context.WithCancel(context.WithoutCancel(ctx))
+	defer endThread()
+	thread := make(starter)
+	go thread.Run(threadCtx)
+
+	g, ctx := errgroup.WithContext(ctx)
+	for _, b := range d.all {
+		g.Go(func() error { return d.keepAlive(ctx, b, thread) })
+	}
+	g.Go(func() error {
+		now, err := d.settle(ctx)
+		if err != nil {
+			return err
+		}
+		d.welcome(now, time.Since(begin))
+		return d.tell(ctx)
+	})
+	g.Go(func() error {
+		<-ctx.Done()
+		d.say.line("Stopping …")
+		return nil
+	})
+	return g.Wait()
+}
+
+// portsFree says early, and in words, that a port is taken.
+func portsFree(ctx context.Context, cfg Config) error {
+	var lc net.ListenConfig
+	for i := range cfg.Brokers + cfg.Standby {
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(cfg.Port+i))
+		l, err := lc.Listen(ctx, "tcp", address)
+		if err != nil {
+			return fmt.Errorf("broker cb-%d cannot listen on %s: stop what uses that port (another quorate dev?), or give another --port (%w)", i+1, address, err)
+		}
+		_ = l.Close()
+	}
+	return nil
+}
+
+func (d *run) startSimulators(ctx context.Context) error {
+	for i := range d.Providers {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		sim, err := vspheresim.Start(vspheresim.Config{
+			Hosts:    d.Hosts,
+			Prefix:   fmt.Sprintf("vdi-%d-", i+1),
+			Username: "quorate@vsphere.local",
+			Password: newPassword(),
+		})
+		if err != nil {
+			return fmt.Errorf("starting a vSphere simulator: %w", err)
+		}
+		d.sims = append(d.sims, sim)
+	}
+	return nil
+}
+
+func (d *run) stopSimulators() {
+	for _, s := range d.sims {
+		s.Close()
+	}
+}
+
+// brokers makes what there is to know of each broker, and returns their URLs.
+func (d *run) brokers() (urls []string) {
+	for i := range d.Brokers + d.Standby {
+		id := fmt.Sprintf("cb-%d", i+1)
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(d.Port+i))
+		mode := "active"
+		if i >= d.Brokers {
+			mode = "standby"
+		}
+		b := &broker{
+			id: id, url: "http://" + address, binary: d.binary, logFile: d.dir.file("logs", id+".log"),
+			args: []string{
+				"serve", "--site=" + site, "--broker=" + id, "--mode=" + mode, "--priority=" + strconv.Itoa(i),
+				"--listen=" + address, "--advertise=http://" + address,
+				"--etcd=http://" + d.etcd, "--etcd-election=" + election.String(), "--lease-ttl=" + d.LeaseTTL.String(),
+				"--root-token-file=" + d.keys.tokenFile, "--secret-key-file=" + d.keys.secretKeyFile,
+			},
+		}
+		d.all, urls = append(d.all, b), append(urls, b.url)
+	}
+	return urls
+}
+
+// keepAlive runs a broker's processes, one after the other, until ctx ends.
+func (d *run) keepAlive(ctx context.Context, b *broker, s starter) error {
+	for ctx.Err() == nil {
+		end, err := b.run(ctx, s, func(pid int) { d.started(b, pid) })
+		if err != nil || ctx.Err() != nil {
+			return err
+		}
+		if !d.hasSettled() && !end.signaled {
+			return fmt.Errorf("%s did not start (%s); its log ends with:\n%s", b.id, end, b.tail())
+		}
+		if d.RestartAfter < 0 {
+			d.say.now("%s (pid %d) is dead: %s. It stays dead (--restart-after never).", b.id, end.pid, end)
+			<-ctx.Done()
+			return nil
+		}
+		d.say.now("%s (pid %d) is dead: %s. It is started again in %s.", b.id, end.pid, end, d.RestartAfter)
+		pause := time.NewTimer(time.Duration(d.RestartAfter))
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+		}
+	}
+	return nil
+}
+
+// started notes a broker's new process.
+func (d *run) started(b *broker, pid int) {
+	d.mu.Lock()
+	again := d.pids[b.id] != 0
+	d.pids[b.id] = pid
+	settled := d.settled
+	d.mu.Unlock()
+	if settled {
+		d.writeFacts()
+	}
+	if again {
+		d.say.now("%s is started again, pid %d.", b.id, pid)
+	}
+}
+
+func (d *run) hasSettled() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.settled
+}
+
+// writeFacts replaces dev.json. That it cannot be written is said, and no
+// reason to stop.
+func (d *run) writeFacts() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f := Facts{Site: site, Token: d.keys.token, Etcd: []string{"http://" + d.etcd}, Brokers: []BrokerFacts{}, Providers: []ProviderFacts{}}
+	for _, b := range d.all {
+		f.Brokers = append(f.Brokers, BrokerFacts{ID: b.id, URL: b.url, PID: d.pids[b.id]})
+	}
+	for i, s := range d.sims {
+		f.Providers = append(f.Providers, ProviderFacts{ID: providerID(i), Type: "vsphere", Address: s.URL()})
+	}
+	if err := d.dir.writeFacts(f); err != nil {
+		d.say.line("dev.json could not be written: %v", err)
+	}
+}
+
+func providerID(i int) string { return fmt.Sprintf("vc-%d", i+1) }

@@ -1,0 +1,107 @@
+package dev
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/quorate/quorate/farm"
+	"github.com/quorate/quorate/server/client"
+)
+
+// teller writes one line at a time.
+type teller struct {
+	mu  sync.Mutex
+	out io.Writer
+}
+
+func (t *teller) line(format string, args ...any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, _ = fmt.Fprintf(t.out, format+"\n", args...) // nobody to tell that nobody can be told
+}
+
+// now is a line with the time in front.
+func (t *teller) now(format string, args ...any) { t.at(time.Now(), format, args...) }
+
+func (t *teller) at(when time.Time, format string, args ...any) {
+	t.line(when.Local().Format("15:04:05.000")+"  "+format, args...)
+}
+
+// welcome says what is there and what to try.
+func (d *run) welcome(now client.State, took time.Duration) {
+	bounds := farm.Timing{TTL: d.LeaseTTL, Election: election}.Bounds()
+	victim := now.Providers[providerID(0)].Status.Owner
+	d.say.line(`
+Site %q is up after %.1fs: %d brokers, %d standby, %d Providers, everything connected.
+
+  Console     %[6]s/
+  Swagger UI  %[6]s/swagger/
+  Token       %[7]s
+  Facts       %[8]s   (logs beside it in logs/)
+
+Look:   curl -H "Authorization: Bearer %[7]s" %[6]s/api/v1/sites/%[1]s/providers
+`, site, took.Seconds(), d.Brokers, d.Standby, d.Providers, d.all[0].url, d.keys.token, d.dir.file("dev.json"))
+	if victim != "" {
+		d.say.line("Try:    kill -9 %d        # %s, the owner of %s: another broker takes over within %v\n", d.pid(victim), victim, providerID(0), bounds.BrokerLost)
+	}
+	d.say.line("Ctrl-C stops everything. What happens from now on:")
+}
+
+func (d *run) pid(id string) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.pids[id]
+}
+
+// tell writes a line for each thing that happens in the Site, until ctx ends.
+func (d *run) tell(ctx context.Context) error {
+	return d.api.Watch(ctx, site, func(_ client.State, events []client.Event) error {
+		for _, e := range events {
+			d.say.at(e.Time, "%s", sentence(e))
+		}
+		return ctx.Err()
+	})
+}
+
+// sentence says what happened, and why.
+func sentence(e client.Event) string {
+	_, name, _ := strings.Cut(e.Subject, "/")
+	what := e.Type + " " + e.Subject
+	switch farm.EventType(e.Type) {
+	case farm.EventOwnerChanged:
+		what = fmt.Sprintf("%s: %s → %s, epoch %d", name, nobody(e.From), nobody(e.To), e.Epoch)
+	case farm.EventStateChanged:
+		what = fmt.Sprintf("%s: %s", name, change(e))
+	case farm.EventHAChanged:
+		what = "high availability: " + change(e)
+	case farm.EventBrokerOnline, farm.EventBrokerOffline, farm.EventActivated, farm.EventReleased, farm.EventConfigChanged:
+		if e.Message != "" {
+			return e.Message
+		}
+	}
+	if e.Reason != "" {
+		what += " (" + e.Reason + ")"
+	}
+	if e.Message != "" {
+		what += ". " + e.Message
+	}
+	return what
+}
+
+func change(e client.Event) string {
+	if e.From == "" {
+		return e.To
+	}
+	return e.From + " → " + e.To
+}
+
+func nobody(id string) string {
+	if id == "" {
+		return "nobody"
+	}
+	return id
+}

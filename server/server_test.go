@@ -1,0 +1,309 @@
+package server
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/quorate/quorate/farm"
+	"github.com/quorate/quorate/store"
+	"github.com/quorate/quorate/store/mem"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// running is a server in this process.
+type running struct {
+	t     *testing.T
+	base  string
+	http  *http.Client
+	stop  context.CancelFunc
+	ended chan error
+}
+
+// run starts a server over the store; the test stops it if it is left running.
+func run(t *testing.T, cfg Config, st store.Store) *running {
+	t.Helper()
+	cfg.Listen = "127.0.0.1:0"
+	cfg.RootTokenFile = filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(cfg.RootTokenFile, []byte(someToken), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var lc net.ListenConfig
+	ln, err := lc.Listen(t.Context(), "tcp", cfg.Listen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	r := &running{t: t, base: cfg.advertised(ln.Addr()), stop: stop, ended: make(chan error, 1),
+		http: &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}}
+	log := newLogger(cfg, io.Discard)
+	go func() { r.ended <- serve(ctx, cfg, ln, st, Process{Version: "test", Stdout: io.Discard}, log) }()
+	t.Cleanup(func() {
+		r.http.CloseIdleConnections()
+		stop()
+	})
+	return r
+}
+
+// wait returns how the server ended, and how long that took.
+func (r *running) wait() (error, time.Duration) {
+	r.t.Helper()
+	begin := time.Now()
+	select {
+	case err := <-r.ended:
+		return err, time.Since(begin)
+	case <-time.After(20 * time.Second):
+		r.t.Fatal("the server does not stop")
+		return nil, 0
+	}
+}
+
+func (r *running) get(path, token string) (*http.Response, string) {
+	r.t.Helper()
+	response := r.open(path, token)
+	defer func() { _ = response.Body.Close() }()
+	content, err := io.ReadAll(response.Body)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return response, string(content)
+}
+
+func (r *running) open(path, token string) *http.Response {
+	r.t.Helper()
+	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, r.base+path, nil)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	response, err := r.http.Do(request)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return response
+}
+
+func TestAServerAnswersWhatItPromises(t *testing.T) {
+	st := mem.New()
+	r := run(t, DefaultConfig(), st)
+	if _, err := st.Wait(t.Context(), st.Latest().Revision); err != nil { // for the token
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		path, token string
+		status      int
+		kind, has   string
+	}{
+		{"/", "", 200, "text/html", `href="/swagger/"`},
+		{"/healthz", "", 200, "", ""},
+		{"/readyz", "", 200, "", ""},
+		{"/metrics", "", 200, "text/plain", "quorate_build_info"},
+		{"/openapi.json", "", 200, "application/json", `"openapi"`},
+		{"/openapi.yaml", "", 200, "yaml", "openapi:"},
+		{"/swagger/", "", 200, "text/html", "swagger"},
+		{"/api/v1/sites", "", 401, "application/problem+json", "unauthorized"},
+		{"/api/v1/sites", "not-this-farms-token", 401, "application/problem+json", "unauthorized"},
+		{"/api/v1/sites", someToken, 200, "application/json", `"items"`},
+		{"/api/v1/provider-types", someToken, 200, "application/json", `"vsphere"`},
+		{"/api/v1/provider-types", someToken, 200, "application/json", `"remotepc"`},
+		{"/nowhere", "", 404, "application/problem+json", "not-found"},
+	} {
+		response, content := r.get(c.path, c.token)
+		if response.StatusCode != c.status || !strings.Contains(response.Header.Get("Content-Type"), c.kind) || !strings.Contains(content, c.has) {
+			t.Errorf("%s: %s, %s:\n%.300s", c.path, response.Status, response.Header.Get("Content-Type"), content)
+		}
+	}
+	_, metrics := r.get("/metrics", "")
+	for _, series := range []string{
+		`quorate_http_requests_total{code="200",method="GET",route="/api/v1/sites"} 1`,
+		`quorate_http_requests_total{code="404",method="GET",route="none"} 1`,
+		`quorate_http_request_duration_seconds_count{method="GET",route="/api/v1/sites"} 3`,
+		"go_goroutines", "process_open_fds",
+	} {
+		if !strings.Contains(metrics, series) {
+			t.Errorf("no %s in the metrics", series)
+		}
+	}
+	r.stop()
+	if err, _ := r.wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAStopEndsWatchesAndHandsOverFirst(t *testing.T) {
+	st := mem.New()
+	cfg := DefaultConfig()
+	cfg.Site, cfg.Broker = "hq", "cb-1"
+	r := run(t, cfg, st)
+	awaitPresence(t, st, 1)
+
+	watch := r.open("/api/v1/sites/hq/watch", someToken)
+	defer func() { _ = watch.Body.Close() }()
+	lines := bufio.NewScanner(watch.Body)
+	if watch.StatusCode != http.StatusOK || !lines.Scan() {
+		t.Fatalf("watch: %s, %v", watch.Status, lines.Err())
+	}
+	r.stop()
+	if err, took := r.wait(); err != nil || took > drainTimeout {
+		t.Errorf("stopped after %v: %v", took, err)
+	}
+	for lines.Scan() { // to its end, which has come
+	}
+	if n := len(st.Latest().Sites["hq"].Presence); n != 0 {
+		t.Error("the broker's presence remains")
+	}
+}
+
+func TestAServerStopsAtOnceWhileStorageIsAway(t *testing.T) {
+	st := mem.New()
+	cfg := DefaultConfig()
+	cfg.Site, cfg.Broker = "hq", "cb-1"
+	st.Down(true)
+	r := run(t, cfg, st)
+	if response, _ := r.get("/readyz", ""); response.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("readyz: %s", response.Status)
+	}
+	if response, _ := r.get("/healthz", ""); response.StatusCode != http.StatusOK {
+		t.Errorf("healthz: %s", response.Status)
+	}
+	r.stop()
+	if err, took := r.wait(); err != nil || took > time.Second {
+		t.Errorf("stopped after %v: %v", took, err)
+	}
+}
+
+func TestAServerWithAnotherFarmsTokenEndsAndSaysWhy(t *testing.T) {
+	st := mem.New()
+	if _, err := st.CreateRootToken(t.Context(), hashToken("another-farms-root-token"), store.Token{}); err != nil {
+		t.Fatal(err)
+	}
+	cfg := DefaultConfig()
+	cfg.Site, cfg.Broker = "hq", "cb-1"
+	r := run(t, cfg, st)
+	if err, _ := r.wait(); err == nil || !strings.Contains(err.Error(), "--root-token-file") {
+		t.Errorf("got %v", err)
+	}
+	if st.Latest().Sites["hq"] != nil {
+		t.Error("its broker has joined")
+	}
+}
+
+func TestAServerSpeaksHTTPS(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.TLSCert, cfg.TLSKey = certificate(t)
+	r := run(t, cfg, mem.New())
+	response, _ := r.get("/healthz", "")
+	if response.TLS == nil || response.StatusCode != http.StatusOK {
+		t.Errorf("%s, TLS %v", response.Status, response.TLS)
+	}
+	r.stop()
+	if err, _ := r.wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestServeRefusesFilesThatCannotBeUsed(t *testing.T) {
+	none := filepath.Join(t.TempDir(), "none")
+	for flag, change := range map[string]func(*Config){
+		"--root-token-file": func(c *Config) { c.RootTokenFile = none },
+		"--secret-key-file": func(c *Config) { c.SecretKeyFile = none },
+		"--tls-cert":        func(c *Config) { c.TLSCert, c.TLSKey = none, none },
+		"--etcd-ca":         func(c *Config) { c.EtcdCA = none },
+		"--etcd-cert":       func(c *Config) { c.EtcdCert, c.EtcdKey = none, none },
+	} {
+		cfg := DefaultConfig()
+		cfg.Listen = "127.0.0.1:0"
+		change(&cfg)
+		err := Listen(t.Context(), cfg, Process{Stdout: io.Discard, Stderr: io.Discard})
+		if err == nil || !strings.Contains(err.Error(), flag) {
+			t.Errorf("%s: %v", flag, err)
+		}
+	}
+}
+
+func TestASecretKeyIsNeverReplaced(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "key")
+	if err := WriteSecretKeyFile(file); err != nil {
+		t.Fatal(err)
+	}
+	first, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteSecretKeyFile(file); err == nil {
+		t.Error("it was replaced")
+	}
+	if again, _ := os.ReadFile(file); !bytes.Equal(first, again) {
+		t.Error("it has changed")
+	}
+	if sealer, err := openSealer(file); err != nil || sealer == nil {
+		t.Errorf("it cannot be used: %v", err)
+	}
+}
+
+func awaitPresence(t *testing.T, st store.Store, brokers int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for after := farm.Revision(0); ; {
+		view, err := st.Wait(ctx, after)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p := view.Sites["hq"]; p != nil && len(p.Presence) == brokers {
+			return
+		}
+		after = view.Revision
+	}
+}
+
+// certificate makes one for the loopback, and its key.
+func certificate(t *testing.T) (certFile, keyFile string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+	}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	for file, block := range map[string]*pem.Block{
+		certFile: {Type: "CERTIFICATE", Bytes: cert}, keyFile: {Type: "PRIVATE KEY", Bytes: private},
+	} {
+		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return certFile, keyFile
+}

@@ -1,0 +1,107 @@
+package server
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/quorate/quorate/store"
+	"github.com/quorate/quorate/store/etcd"
+)
+
+// openStore makes the store in etcd, which need not be there. What it returns
+// frees it once the store's Run has ended.
+func openStore(cfg Config, log *slog.Logger) (st store.Store, free func(), err error) {
+	sealer, err := openSealer(cfg.SecretKeyFile)
+	if err != nil {
+		return nil, nil, err
+	}
+	if sealer == nil {
+		log.Warn("Providers' secrets can be neither stored nor read: --secret-key-file is not given")
+	}
+	security, err := etcdTLS(cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	client, err := etcd.Dial(etcd.DialConfig{Endpoints: cfg.Etcd, TLS: security})
+	if err != nil {
+		return nil, nil, err
+	}
+	free = func() { _ = client.Close() } // the process ends anyway
+	st, err = etcd.New(etcd.Config{Client: client, Prefix: cfg.EtcdPrefix, Sealer: sealer, Log: log})
+	if err != nil {
+		free()
+		return nil, nil, err
+	}
+	return st, free, nil
+}
+
+// etcdTLS is nil if nothing asks for TLS; then the URLs alone decide.
+func etcdTLS(cfg Config) (*tls.Config, error) {
+	if cfg.EtcdCA == "" && cfg.EtcdCert == "" {
+		return nil, nil
+	}
+	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	if cfg.EtcdCA != "" {
+		pem, err := os.ReadFile(cfg.EtcdCA)
+		if err != nil {
+			return nil, fmt.Errorf("--etcd-ca: %w", err)
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("--etcd-ca: %s holds no certificate", cfg.EtcdCA)
+		}
+	}
+	if cfg.EtcdCert != "" {
+		cert, err := tls.LoadX509KeyPair(cfg.EtcdCert, cfg.EtcdKey)
+		if err != nil {
+			return nil, fmt.Errorf("--etcd-cert, --etcd-key: %w", err)
+		}
+		c.Certificates = []tls.Certificate{cert}
+	}
+	return c, nil
+}
+
+// openSealer returns nil if no file is named.
+func openSealer(file string) (*store.Sealer, error) {
+	if file == "" {
+		return nil, nil
+	}
+	keyset, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("--secret-key-file: %w", err)
+	}
+	sealer, err := store.NewSealer(keyset)
+	if err != nil {
+		return nil, fmt.Errorf("--secret-key-file: %s: %w", file, err)
+	}
+	return sealer, nil
+}
+
+// WriteSecretKey makes a key for --secret-key-file.
+func WriteSecretKey(w io.Writer) error {
+	keyset, err := store.GenerateKeyset()
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "%s\n", keyset)
+	return err
+}
+
+// WriteSecretKeyFile makes a key in a new file that only its owner may read. It
+// never replaces a file: with a key, everything that it encrypts would be lost.
+func WriteSecretKeyFile(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("writing the secret key: %w", err)
+	}
+	if err := errors.Join(WriteSecretKey(f), f.Sync(), f.Close()); err != nil {
+		_ = os.Remove(path)
+		return fmt.Errorf("writing the secret key: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,124 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/quorate/quorate/store"
+)
+
+// ErrOtherRootToken: the Farm was started with another token than the one in
+// --root-token-file.
+var ErrOtherRootToken = errors.New("the Farm does not know the token in --root-token-file")
+
+// minToken is the shortest token that is taken from a file: what a person can
+// make up is too weak to be kept behind one round of SHA-256.
+const minToken = 20
+
+// readRootToken returns the token in a file; empty if no file is named.
+func readRootToken(file string) (string, error) {
+	if file == "" {
+		return "", nil
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("reading --root-token-file: %w", err)
+	}
+	token := strings.TrimSpace(string(content))
+	if len(token) < minToken || strings.ContainsAny(token, " \t\r\n") {
+		return "", fmt.Errorf("--root-token-file %s must hold one token of at least %d characters without spaces; a good one is made by: openssl rand -base64 32", file, minToken)
+	}
+	return token, nil
+}
+
+// NewToken makes an API token that nobody can guess.
+func NewToken() string {
+	b := make([]byte, 32)
+	_, _ = rand.Read(b) // never fails
+	return "qr_" + base64.RawURLEncoding.EncodeToString(b)
+}
+
+func hashToken(token string) store.TokenHash {
+	sum := sha256.Sum256([]byte(token))
+	return store.TokenHash(hex.EncodeToString(sum[:]))
+}
+
+// ensureRootToken blocks until the Farm has an API token. If the Farm has none,
+// the given one becomes its first; an empty one is made up and printed. Storage
+// may be away for as long as it likes. A nil error with ctx ended means that
+// the server was stopped before it could know.
+func ensureRootToken(ctx context.Context, st store.Store, given string, out io.Writer, log *slog.Logger) error {
+	retry := time.NewTimer(0)
+	defer retry.Stop()
+	for ctx.Err() == nil {
+		err := tryRootToken(ctx, st, given, out)
+		if err == nil || errors.Is(err, ErrOtherRootToken) {
+			return err
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		log.Warn("cannot look for the Farm's first token yet", "err", err)
+		retry.Reset(time.Second + mathrand.N(time.Second))
+		select {
+		case <-ctx.Done():
+		case <-retry.C:
+		}
+	}
+	return nil
+}
+
+func tryRootToken(ctx context.Context, st store.Store, given string, out io.Writer) error {
+	if _, err := st.Wait(ctx, 0); err != nil { // the first View, however long it takes
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+
+	view, err := st.Current(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the Farm's tokens: %w", err)
+	}
+	if len(view.Tokens) == 0 {
+		token := given
+		if token == "" {
+			token = NewToken()
+		}
+		created, err := st.CreateRootToken(ctx, hashToken(token), store.Token{Name: "root", CreatedAt: time.Now().UTC()})
+		if err != nil {
+			return fmt.Errorf("creating the root token: %w", err)
+		}
+		if created {
+			if given == "" {
+				printToken(out, token)
+			}
+			return nil
+		}
+		if view, err = st.Current(ctx); err != nil {
+			return fmt.Errorf("reading the Farm's tokens: %w", err)
+		}
+	}
+	if given == "" {
+		return nil
+	}
+	if _, known := view.Tokens[hashToken(given)]; !known {
+		return fmt.Errorf("%w: it was started with another one. Give that one, or leave --root-token-file out", ErrOtherRootToken)
+	}
+	return nil
+}
+
+func printToken(out io.Writer, token string) {
+	const line = "--------------------------------------------------------------------------"
+	_, _ = fmt.Fprintf(out, "%s\nThe Farm's root token. Keep it safe: it is shown this once and stored hashed.\n\n    %s\n%s\n", line, token, line)
+}

@@ -1,0 +1,94 @@
+package etcd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/quorate/quorate/farm"
+	"github.com/quorate/quorate/store"
+)
+
+// Campaign waits through the View until there is no coordinator, and then
+// tries to be it. The key hangs on the session's lease and names its presence
+// in the same transaction, so that nobody is elected who is not there.
+func (l *session) Campaign(ctx context.Context) (store.Term, error) {
+	t, err := l.campaign(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("campaign in Site %q: %w", l.site, err)
+	}
+	return t, nil
+}
+
+func (l *session) campaign(ctx context.Context) (*term, error) {
+	var after farm.Revision
+	for {
+		if err := l.check(); err != nil {
+			return nil, err
+		}
+		open := func(v *store.View) bool {
+			return l.goneIn(v) || v.Revision >= after && vacant(v, l.site, l.broker)
+		}
+		if l.s.views.until(ctx, l.lost, open) == nil && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if err := l.check(); err != nil {
+			return nil, err
+		}
+		t, seen, err := l.stand(ctx)
+		switch {
+		case t != nil:
+			return t, nil
+		case err == nil:
+			after = seen
+		case ctx.Err() != nil || !errors.Is(err, store.ErrUnavailable):
+			return nil, err
+		default:
+			pause(ctx, retryPause) // if it was stored after all, the next try finds it
+		}
+	}
+}
+
+// vacant: the Site has no coordinator but, perhaps, the candidate itself.
+func vacant(v *store.View, site farm.SiteID, candidate farm.BrokerID) bool {
+	p := v.Picture(site)
+	return p == nil || p.Coordinator.Broker == "" || p.Coordinator.Broker == candidate
+}
+
+// stand tries once. It returns no term and no error, but the revision at which
+// it was so, if another broker is the coordinator.
+func (l *session) stand(ctx context.Context) (*term, farm.Revision, error) {
+	key := l.s.keys.coordinator(l.site)
+	value, err := encode(coordinatorRecord{l.broker})
+	if err != nil {
+		return nil, 0, err
+	}
+	resp, err := l.s.commitRaw(ctx,
+		[]clientv3.Cmp{
+			clientv3.Compare(clientv3.CreateRevision(key), "=", 0),
+			clientv3.Compare(clientv3.CreateRevision(l.key), "=", int64(l.incarnation)),
+		},
+		[]clientv3.Op{clientv3.OpPut(key, string(value), clientv3.WithLease(clientv3.LeaseID(l.lease)))},
+		[]clientv3.Op{clientv3.OpGet(l.key, clientv3.WithKeysOnly()), clientv3.OpGet(key)})
+	switch {
+	case errors.Is(err, store.ErrLost):
+		return nil, 0, l.errLost()
+	case err != nil:
+		return nil, 0, err
+	}
+	rev := farm.Revision(resp.Header.Revision)
+	if resp.Succeeded {
+		l.s.settle(ctx, rev)
+		return &term{l: l, at: rev}, 0, nil
+	}
+	here, holder := resp.Responses[0].GetResponseRange().GetKvs(), resp.Responses[1].GetResponseRange().GetKvs()
+	if len(here) == 0 || here[0].CreateRevision != int64(l.incarnation) {
+		return nil, 0, l.errLost()
+	}
+	if len(holder) > 0 && holder[0].Lease == l.lease { // elected already
+		return &term{l: l, at: farm.Revision(holder[0].CreateRevision)}, 0, nil
+	}
+	return nil, rev, nil
+}

@@ -1,0 +1,151 @@
+package etcdtest
+
+import (
+	"fmt"
+	"net"
+	"sync"
+)
+
+// Proxy stands between clients and a server and can be cut.
+type Proxy struct {
+	ln   net.Listener
+	done sync.WaitGroup
+
+	mu     sync.Mutex
+	to     string // empty: nowhere
+	frozen bool
+	thaw   *sync.Cond
+	conns  map[net.Conn]bool
+	closed bool
+}
+
+// NewProxy listens on a port of its own and forwards nowhere yet.
+func NewProxy() (*Proxy, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("proxy: %w", err)
+	}
+	p := &Proxy{ln: ln, conns: map[net.Conn]bool{}}
+	p.thaw = sync.NewCond(&p.mu)
+	p.done.Go(p.accept)
+	return p, nil
+}
+
+// Addr is where clients connect.
+func (p *Proxy) Addr() string { return p.ln.Addr().String() }
+
+// Forward sends new connections to an address from now on.
+func (p *Proxy) Forward(to string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.to = to
+}
+
+// Cut closes all connections and every new one, until Forward.
+func (p *Proxy) Cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.to = ""
+	p.drop()
+}
+
+// Freeze holds all traffic back, on open connections and new ones, until it
+// is called with false: the other end seems to hang.
+func (p *Proxy) Freeze(frozen bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.frozen = frozen
+	p.thaw.Broadcast()
+}
+
+// Close ends everything.
+func (p *Proxy) Close() {
+	p.mu.Lock()
+	p.closed, p.frozen = true, false
+	p.drop()
+	p.thaw.Broadcast()
+	p.mu.Unlock()
+	p.ln.Close() //nolint:errcheck // nothing depends on it
+	p.done.Wait()
+}
+
+func (p *Proxy) drop() {
+	for c := range p.conns {
+		c.Close() //nolint:errcheck // nothing depends on it
+	}
+	clear(p.conns)
+}
+
+func (p *Proxy) accept() {
+	for {
+		c, err := p.ln.Accept()
+		if err != nil {
+			return
+		}
+		p.done.Go(func() { p.serve(c) })
+	}
+}
+
+func (p *Proxy) serve(client net.Conn) {
+	defer p.forget(client)
+	to, ok := p.admit(client)
+	if !ok {
+		return
+	}
+	server, err := net.Dial("tcp", to)
+	if err != nil {
+		return
+	}
+	defer p.forget(server)
+	if _, ok := p.admit(server); !ok {
+		return
+	}
+	var both sync.WaitGroup
+	both.Go(func() { p.copy(server, client) })
+	both.Go(func() { p.copy(client, server) })
+	both.Wait()
+}
+
+// admit notes a connection and returns where it leads.
+func (p *Proxy) admit(c net.Conn) (to string, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.to == "" || p.closed {
+		return "", false
+	}
+	p.conns[c] = true
+	return p.to, true
+}
+
+func (p *Proxy) forget(c net.Conn) {
+	c.Close() //nolint:errcheck // nothing depends on it
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.conns, c)
+}
+
+func (p *Proxy) copy(to, from net.Conn) {
+	defer to.Close()   //nolint:errcheck // nothing depends on it
+	defer from.Close() //nolint:errcheck // nothing depends on it
+	buf := make([]byte, 32*1024)
+	for {
+		n, err := from.Read(buf)
+		if n > 0 {
+			p.waitThaw()
+			if _, err := to.Write(buf[:n]); err != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (p *Proxy) waitThaw() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for p.frozen {
+		p.thaw.Wait()
+	}
+}

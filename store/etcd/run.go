@@ -1,0 +1,215 @@
+package etcd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/quorate/quorate/store"
+)
+
+const (
+	page       = 1000                   // keys in one answer when listing
+	heartbeat  = 500 * time.Millisecond // how often the watch is asked whether it lives
+	silence    = 3 * time.Second        // a watch that says nothing that long is dead
+	relistWait = 100 * time.Millisecond // before listing again, with jitter
+)
+
+// Run keeps the View current: it lists everything once, watches from there,
+// and when the watch breaks begins anew. It returns nil when ctx ends, and
+// ErrFormat if what is stored is newer than this version. It runs once.
+func (s *Store) Run(ctx context.Context) error {
+	defer close(s.ended)
+	for {
+		before := s.Latest().Revision
+		err := s.follow(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, store.ErrFormat):
+			return err
+		case errors.Is(err, rpctypes.ErrCompacted):
+			s.log.Info("the view fell behind what storage keeps; listing again", "revision", before)
+		default:
+			s.log.Warn("the view is not kept current; listing again", "revision", s.Latest().Revision, "error", err)
+		}
+		pause(ctx, relistWait)
+	}
+}
+
+// follow lists and watches until something breaks.
+func (s *Store) follow(ctx context.Context) error {
+	// A member cut off from its leader must say so, not stay silent.
+	ctx, cancel := context.WithCancelCause(clientv3.WithRequireLeader(ctx))
+	defer cancel(nil)
+	v, err := s.list(ctx)
+	if err != nil {
+		return err
+	}
+	s.views.reset(v)
+	if !s.ready.Swap(true) {
+		s.log.Info("the first view is there", "revision", v.Revision, "sites", len(v.Sites))
+	}
+
+	watcher := clientv3.NewWatcher(s.client)
+	defer watcher.Close() //nolint:errcheck // it reports why the watch broke, which is known
+	dog := time.AfterFunc(silence, func() { cancel(errors.New("the watch is silent")) })
+	defer dog.Stop()
+	ch := watcher.Watch(ctx, s.keys.prefix, clientv3.WithPrefix(), clientv3.WithRev(int64(v.Revision)+1), clientv3.WithProgressNotify())
+
+	prodded := make(chan struct{})
+	go func() { defer close(prodded); s.prod(ctx, watcher) }()
+	defer func() { cancel(nil); <-prodded }()
+
+	for resp := range ch {
+		if err := resp.Err(); err != nil {
+			return fmt.Errorf("watch: %w", err)
+		}
+		dog.Reset(silence)
+		if err := s.takeIn(&resp); err != nil {
+			return err
+		}
+	}
+	if err := context.Cause(ctx); err != nil {
+		return fmt.Errorf("watch: %w", err)
+	}
+	return errors.New("watch: it has ended")
+}
+
+// prod asks the watch how far it is, whenever somebody waits for that, and
+// regularly to know that it lives.
+func (s *Store) prod(ctx context.Context, w clientv3.Watcher) {
+	tick := time.NewTicker(heartbeat)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-s.asks:
+		}
+		if err := w.RequestProgress(ctx); err != nil && ctx.Err() == nil {
+			s.log.Debug("progress of the watch cannot be asked for", "error", err)
+		}
+	}
+}
+
+// takeIn makes one View of each revision in a watch's message. All that one
+// transaction did has the same revision and comes in one message.
+func (s *Store) takeIn(resp *clientv3.WatchResponse) error {
+	v := s.Latest()
+	for events := resp.Events; len(events) > 0; {
+		at := events[0].Kv.ModRevision
+		n := 1
+		for n < len(events) && events[n].Kv.ModRevision == at {
+			n++
+		}
+		if at > int64(v.Revision) {
+			a := s.assemble(v, at)
+			for _, e := range events[:n] {
+				if e.Type == mvccpb.Event_DELETE {
+					a.del(string(e.Kv.Key))
+				} else {
+					if err := s.checkFormat(e.Kv); err != nil {
+						return err
+					}
+					a.put(e.Kv)
+				}
+			}
+			v = a.view()
+			s.views.add(v)
+		}
+		events = events[n:]
+	}
+	if resp.IsProgressNotify() && resp.Header.Revision > int64(v.Revision) {
+		s.views.add(s.assemble(v, resp.Header.Revision).view())
+	}
+	return nil
+}
+
+// list reads everything at one revision.
+func (s *Store) list(ctx context.Context) (*store.View, error) {
+	var a *assembly
+	formatted := false
+	at, err := s.scan(ctx, s.keys.prefix, 0, func(at int64, kvs []*mvccpb.KeyValue) error {
+		if a == nil {
+			a = s.assemble(nil, at)
+		}
+		for _, kv := range kvs {
+			formatted = formatted || string(kv.Key) == s.keys.format()
+			if err := s.checkFormat(kv); err != nil {
+				return err
+			}
+			a.put(kv)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if !formatted {
+		if err := s.writeFormat(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if a == nil {
+		a = s.assemble(nil, at)
+	}
+	return a.view(), nil
+}
+
+// scan reads all keys with a prefix, page by page at one revision (0: now).
+func (s *Store) scan(ctx context.Context, prefix string, at int64, each func(at int64, kvs []*mvccpb.KeyValue) error) (int64, error) {
+	from, end := prefix, clientv3.GetPrefixRangeEnd(prefix)
+	for {
+		resp, err := ask(ctx, "list "+prefix, func(ctx context.Context) (*clientv3.GetResponse, error) {
+			return s.client.Get(ctx, from, clientv3.WithRange(end), clientv3.WithLimit(page), clientv3.WithRev(at))
+		})
+		if err != nil {
+			return 0, err
+		}
+		if at == 0 {
+			at = resp.Header.Revision
+		}
+		if err := each(at, resp.Kvs); err != nil {
+			return 0, err
+		}
+		if !resp.More {
+			return at, nil
+		}
+		from = string(resp.Kvs[len(resp.Kvs)-1].Key) + "\x00"
+	}
+}
+
+// checkFormat refuses what a newer version has written.
+func (s *Store) checkFormat(kv *mvccpb.KeyValue) error {
+	if string(kv.Key) != s.keys.format() {
+		return nil
+	}
+	r, err := decode[formatRecord](kv.Value)
+	if err != nil {
+		return fmt.Errorf("%w: %s: %w", store.ErrFormat, kv.Key, err)
+	}
+	if r.Version > formatVersion {
+		return fmt.Errorf("%w: it is version %d, and this server knows up to %d", store.ErrFormat, r.Version, formatVersion)
+	}
+	return nil
+}
+
+// writeFormat says which version wrote here, unless somebody has said so.
+func (s *Store) writeFormat(ctx context.Context) error {
+	value, err := encode(formatRecord{formatVersion})
+	if err != nil {
+		return err
+	}
+	var t txn
+	t.unchanged(s.keys.format(), 0)
+	t.put(s.keys.format(), value)
+	_, err = s.commit(ctx, &t)
+	return err
+}

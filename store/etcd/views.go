@@ -1,0 +1,98 @@
+package etcd
+
+import (
+	"context"
+	"sort"
+	"sync"
+	"sync/atomic"
+
+	"github.com/quorate/quorate/farm"
+	"github.com/quorate/quorate/store"
+)
+
+// viewsKept is how many of the newest Views are kept for At.
+const viewsKept = 128
+
+// views publishes Views: one writer, any number of readers and waiters.
+type views struct {
+	latest atomic.Pointer[store.View]
+
+	mu      sync.Mutex
+	kept    []*store.View // without a gap, newest last
+	changed chan struct{} // closed when there is a newer one
+}
+
+// reset publishes a View that does not follow from the one before.
+func (v *views) reset(next *store.View) { v.publish(next, false) }
+
+// add publishes the View that follows.
+func (v *views) add(next *store.View) { v.publish(next, true) }
+
+func (v *views) publish(next *store.View, follows bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !follows {
+		v.kept = nil
+	}
+	v.kept = append(v.kept, next)
+	if over := len(v.kept) - viewsKept; over > 0 {
+		clear(v.kept[:over])
+		v.kept = v.kept[over:]
+	}
+	v.latest.Store(next)
+	if v.changed != nil {
+		close(v.changed)
+	}
+	v.changed = make(chan struct{})
+}
+
+// watch returns the newest View, and what is closed when there is a newer one.
+func (v *views) watch() (*store.View, <-chan struct{}) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.latest.Load(), v.changed
+}
+
+// at returns the View that showed a revision, nil if it is not kept.
+func (v *views) at(rev farm.Revision) *store.View {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if rev > v.latest.Load().Revision {
+		return nil
+	}
+	later := sort.Search(len(v.kept), func(i int) bool { return v.kept[i].Revision > rev })
+	if later == 0 {
+		return nil
+	}
+	return v.kept[later-1]
+}
+
+// until blocks until a View is as wanted and returns it, or until ctx or stop
+// ends, and returns nil.
+func (v *views) until(ctx context.Context, stop <-chan struct{}, ok func(*store.View) bool) *store.View {
+	for {
+		now, changed := v.watch()
+		if ok(now) {
+			return now
+		}
+		select {
+		case <-changed:
+		case <-stop:
+			return nil
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// Latest returns the newest View.
+func (s *Store) Latest() *store.View { return s.views.latest.Load() }
+
+// Wait blocks until there is a View newer than a revision.
+func (s *Store) Wait(ctx context.Context, after farm.Revision) (*store.View, error) {
+	v := s.views.until(ctx, nil, func(v *store.View) bool { return v.Revision > after })
+	if v == nil {
+		return nil, ctx.Err()
+	}
+	return v, nil
+}
