@@ -3,6 +3,7 @@ package e2e
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -12,61 +13,73 @@ import (
 )
 
 func TestAKilledBrokersProvidersMoveAndComeHome(t *testing.T) {
-	s := startDev(t, t.TempDir(), 4, "--hold-down=1s", "--restart-after=2s", "--lease-ttl=1s")
-	before := s.awaitSite("everything is connected and high availability is on", func(s client.State) bool {
-		return len(s.Providers) == 3 && allConnected(s) && s.Site.Status.HighAvailability.State == "on"
-	})
-	was := before.Providers["vc-1"].Status
-	if was.Epoch == 0 || was.Hosts.Total != 10 || was.Hosts.Available == 0 {
-		t.Errorf("vc-1 at first: %+v", was)
-	}
+	for _, c := range []struct {
+		name     string
+		standby  int
+		meantime string // high availability while the broker is away
+		home     string // why its Providers come home
+	}{
+		{"with a standby, which stands in", 1, "on", "standby-released"},
+		{"without one", 0, "degraded", "failback"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := startDev(t, t.TempDir(), 3+c.standby, "--standby", strconv.Itoa(c.standby), "--hold-down=1s", "--restart-after=2s", "--lease-ttl=1s")
+			before := s.awaitSite("everything is connected and high availability is on", func(s client.State) bool {
+				return len(s.Providers) == 3 && allConnected(s) && s.Site.Status.HighAvailability.State == "on"
+			})
+			was := before.Providers["vc-1"].Status
+			if was.Epoch == 0 || was.Hosts.Total != 10 || was.Hosts.Available == 0 {
+				t.Errorf("vc-1 at first: %+v", was)
+			}
+			pid := s.pid(was.Owner)
+			s.killOwner(was, pid)
 
-	killed := time.Now()
-	pid := s.pid(was.Owner)
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-		t.Fatal(err)
+			s.awaitSite("a standby stands in, if there is one", func(state client.State) bool {
+				b, ok := state.Brokers["cb-4"]
+				return state.Site.Status.HighAvailability.State == c.meantime &&
+					(!ok || b.Status.Role == "activated" && b.Status.StandsInFor == was.Owner)
+			})
+			s.await("^[0-9:.]+  " + was.Owner + ` \(pid \d+\) is dead: signal: killed`)
+			s.await(was.Owner + " is started again")
+			if s.pid(was.Owner) == pid {
+				t.Error("dev.json still has the process that was killed")
+			}
+			home := s.awaitSite("everything is as before", func(s client.State) bool {
+				for id, p := range before.Providers {
+					if s.Providers[id].Status.Owner != p.Status.Owner {
+						return false
+					}
+				}
+				b, ok := s.Brokers["cb-4"]
+				return allConnected(s) && s.Site.Status.HighAvailability.State == "on" && (!ok || b.Status.Role == "standby")
+			})
+			if got := home.Providers["vc-1"].Status; got.OwnerReason != c.home {
+				t.Errorf("vc-1 came home with the reason %q, want %q", got.OwnerReason, c.home)
+			}
+			s.await(`vc-1: cb-\d → ` + was.Owner + `, epoch \d+ \(` + c.home + `\)`)
+		})
 	}
-	moved := s.awaitSite("vc-1 is connected at another broker", func(s client.State) bool {
+}
+
+// killOwner kills vc-1's owner and checks that another broker takes over.
+func (s *site) killOwner(was client.ProviderStatus, pid int) {
+	s.t.Helper()
+	killed := time.Now()
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		s.t.Fatal(err)
+	}
+	now := s.awaitSite("vc-1 is connected at another broker", func(s client.State) bool {
 		vc := s.Providers["vc-1"].Status
 		return vc.Owner != was.Owner && vc.State == "connected" && vc.Hosts.Available == was.Hosts.Available
-	})
-	t.Logf("connected at %s after %v", moved.Providers["vc-1"].Status.Owner, time.Since(killed).Round(time.Millisecond))
-	now := moved.Providers["vc-1"].Status
-	if now.Epoch <= was.Epoch {
-		t.Errorf("the epoch was %d and is %d", was.Epoch, now.Epoch)
-	}
-	if now.OwnerReason != "broker-offline" {
-		t.Errorf("the reason is %q", now.OwnerReason)
-	}
-	if now.Home != was.Owner {
-		t.Errorf("the home is %q, want %q", now.Home, was.Owner)
+	}).Providers["vc-1"].Status
+	s.t.Logf("connected at %s after %v", now.Owner, time.Since(killed).Round(time.Millisecond))
+	if now.Epoch <= was.Epoch || now.OwnerReason != "broker-offline" || now.Home != was.Owner {
+		s.t.Errorf("vc-1 was %+v and is %+v", was, now)
 	}
 	if !happened(s.events(), client.Event{Type: "provider.owner-changed", Subject: "providers/vc-1",
 		From: was.Owner, To: now.Owner, Epoch: now.Epoch, Reason: "broker-offline", Cause: "brokers/" + was.Owner}) {
-		t.Errorf("no event says that vc-1 moved: %+v", s.events())
+		s.t.Errorf("no event says that vc-1 moved: %+v", s.events())
 	}
-	s.awaitSite("the standby stands in", func(state client.State) bool {
-		b := state.Brokers["cb-4"].Status
-		return b.Role == "activated" && b.StandsInFor == was.Owner && state.Site.Status.HighAvailability.State == "on"
-	})
-
-	s.await("^[0-9:.]+  " + was.Owner + ` \(pid \d+\) is dead: signal: killed`)
-	s.await(was.Owner + " is started again")
-	if s.pid(was.Owner) == pid {
-		t.Error("dev.json still has the process that was killed")
-	}
-	home := s.awaitSite("everything is as before", func(s client.State) bool {
-		for id, p := range before.Providers {
-			if s.Providers[id].Status.Owner != p.Status.Owner {
-				return false
-			}
-		}
-		return allConnected(s) && s.Brokers["cb-4"].Status.Role == "standby" && s.Site.Status.HighAvailability.State == "on"
-	})
-	if got := home.Providers["vc-1"].Status; got.OwnerReason != "failback" {
-		t.Errorf("vc-1 came home with the reason %q", got.OwnerReason)
-	}
-	s.await(`vc-1: cb-\d → ` + was.Owner + `, epoch \d+ \(failback\)`)
 }
 
 func TestNothingRemainsOfARun(t *testing.T) {

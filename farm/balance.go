@@ -8,9 +8,9 @@ import (
 
 // balance spreads the Automatic Providers so that counts differ by at most one.
 // It moves nothing to or from a broker that has just come back or to which the
-// operator is to move Providers home, and nothing
-// that is at, or on its way to, where its settings want it. A Provider away
-// from home keeps its home and goes first.
+// operator is to move Providers home, and nothing that is at, or on its way to,
+// where its settings want it. A Provider away from home keeps its home and goes
+// first; one that failback has brought home goes last.
 func (pl *planner) balance() {
 	if pl.v.State == StateOff || pl.v.State == StateLost {
 		return
@@ -32,6 +32,15 @@ func (pl *planner) balance() {
 		}
 		pl.load[from]--
 		delete(pl.settled, id)
+		if w, ok := pl.placed[id]; ok {
+			// It gets a new owner in this very plan: let it be the right one.
+			next := pl.record(id)
+			next.Broker, next.Incarnation = to, pl.p.Presence[to].Incarnation
+			next.Message = fmt.Sprintf("%s %s has the fewest Providers.", w.because, to)
+			pl.load[to]++
+			pl.put(id, next)
+			continue
+		}
 		pl.handover(id, pl.p.Owners[id].Value, to, ReasonRebalance,
 			fmt.Sprintf("%s has %s, %s has %d.", from, count(pl.load[from]+1, "Provider"), to, pl.load[to]), false)
 	}
@@ -41,15 +50,18 @@ func (pl *planner) byLoad(a, b BrokerID) int { return cmp.Compare(pl.load[a], pl
 
 // movable is the Provider to move from the fullest broker with more than limit.
 func (pl *planner) movable(pool []BrokerID, limit int) (id ProviderID, from BrokerID) {
-	away := func(id ProviderID) bool { return pl.p.Owners[id].Value.Home != "" }
+	away := func(id ProviderID) bool { return pl.record(id).Home != "" }
+	returned := func(id ProviderID) bool { return pl.record(id).Reason == ReasonFailback }
 	for provider, b := range pl.settled {
-		if !slices.Contains(pool, b) || pl.load[b] <= limit || pl.p.Owners[provider].Value.Target != "" {
+		if !slices.Contains(pool, b) || pl.load[b] <= limit {
 			continue
 		}
-		// Fullest first, then away from home, then by ID: independent of map order.
+		// Fullest first, then away from home, then not brought home, then by ID:
+		// independent of map order.
 		better := id == "" || cmp.Or(
 			-cmp.Compare(pl.load[b], pl.load[from]),
 			-compareBool(away(provider), away(id)),
+			compareBool(returned(provider), returned(id)),
 			cmp.Compare(provider, id),
 		) < 0
 		if better {
@@ -57,6 +69,14 @@ func (pl *planner) movable(pool []BrokerID, limit int) (id ProviderID, from Brok
 		}
 	}
 	return id, from
+}
+
+// record is the ownership as this plan leaves it.
+func (pl *planner) record(id ProviderID) Ownership {
+	if d, ok := pl.decisions[id]; ok {
+		return d.Next
+	}
+	return pl.p.Owners[id].Value
 }
 
 func compareBool(a, b bool) int {

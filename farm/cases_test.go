@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -56,18 +57,19 @@ func tell(s story) error {
 	if err := t.plan(); err != nil {
 		return s.start.errorf("%w", err)
 	}
+	if s.steps[0].word != "want" {
+		if err := t.nothingElse(); err != nil {
+			return s.start.errorf("the Site is not at rest to begin with: %w", err)
+		}
+	}
 	for i, l := range s.steps {
 		if err := t.step(l); err != nil {
 			return err
 		}
-		last := i+1 == len(s.steps) || s.steps[i+1].word != "want"
-		if l.word == "want" && last {
+		if l.word == "want" && (i+1 == len(s.steps) || s.steps[i+1].word != "want") {
 			if err := t.nothingElse(); err != nil {
 				return l.errorf("%w", err)
 			}
-		}
-		if i == 0 && l.word == "then" && !t.elided {
-			continue
 		}
 	}
 	return nil
@@ -727,8 +729,8 @@ func (t *telling) whatIf(l line) error {
 	}
 	before := copyOf(t.p)
 	predicted, err := t.p.Simulate(trial, testBounds)
-	if err := sameConfig(before, t.p); err != nil {
-		return l.errorf("simulating changed the picture: %w", err)
+	if !reflect.DeepEqual(before, copyOf(t.p)) {
+		return l.errorf("simulating has changed the picture")
 	}
 	if t.allowed(err) {
 		t.prediction = &predicted

@@ -55,6 +55,7 @@ type planner struct {
 	decisions map[ProviderID]Decision
 	refusals  map[ProviderID]Refusal
 	settled   map[ProviderID]BrokerID // who has it in the end; only those that balance may move
+	placed    map[ProviderID]placing  // those that get a new owner at once
 }
 
 // placing is a Provider that needs an owner, any eligible one.
@@ -76,18 +77,26 @@ func newPlanner(s Situation, v Seats) *planner {
 		decisions: map[ProviderID]Decision{},
 		refusals:  map[ProviderID]Refusal{},
 		settled:   map[ProviderID]BrokerID{},
+		placed:    map[ProviderID]placing{},
 	}
 	for _, id := range v.Serving {
 		if b := s.Picture.Brokers[id].Value; !b.Draining && !s.Picture.Presence[id].Leaving {
 			pl.eligible[id] = true
 		}
 	}
-	for _, o := range s.Picture.Owners {
-		if o.Value.Target != "" && s.Picture.Alive(o.Value.Owner()) {
+	for id := range s.Picture.Owners {
+		if pl.underWay(id) {
 			pl.moves++
 		}
 	}
 	return pl
+}
+
+// underWay reports whether a planned handover is on its way and may go on.
+func (pl *planner) underWay(id ProviderID) bool {
+	o := pl.p.Owners[id].Value
+	return o.Target != "" && pl.p.Providers[id].Value.Enabled && pl.p.Alive(o.Owner()) &&
+		pl.eligible[o.Target] && pl.p.Alive(Life{o.Target, o.TargetIncarnation})
 }
 
 // ids are all Providers, and those of which only the ownership is left.
@@ -154,14 +163,20 @@ func obstacle(p *Picture, v Seats, b BrokerID) (Reason, string) {
 		return ReasonBrokerDraining, fmt.Sprintf("Broker %s is shutting down.", b)
 	case config.Value.Draining:
 		return ReasonBrokerDraining, fmt.Sprintf("Broker %s is draining.", b)
+	case config.Value.Mode == ModeStandby && !v.seated(b):
+		return ReasonStandbyReleased, fmt.Sprintf("Broker %s is standby.", b)
 	case !v.seated(b):
 		return ReasonStandbyReleased, fmt.Sprintf("Broker %s sits on no seat.", b)
 	case !slices.Contains(v.Serving, b):
-		return ReasonBrokerOutOfContact, fmt.Sprintf("Broker %s is not in contact with the majority.", b)
+		return ReasonBrokerOutOfContact, outOfContact(b)
 	case v.Returns[b].Held:
 		return reasonHoldDown, fmt.Sprintf("Broker %s has just come back; Providers return once it has been steady for %s.", b, holdDown(p.Site.Value, v.Returns[b].Flaps))
 	}
 	return "", ""
+}
+
+func outOfContact(b BrokerID) string {
+	return fmt.Sprintf("Broker %s is not in contact with the majority.", b)
 }
 
 func (pl *planner) held(b BrokerID) bool { return pl.v.Returns[b].Held }
@@ -172,13 +187,12 @@ func (v Seats) seated(b BrokerID) bool {
 
 // keepOrMove decides for a Provider whose owner is there.
 func (pl *planner) keepOrMove(id ProviderID, c Provider, o Ownership) {
+	if pl.underWay(id) {
+		pl.load[o.Target]++
+		return
+	}
 	if o.Target != "" {
-		if pl.eligible[o.Target] && pl.p.Alive(Life{o.Target, o.TargetIncarnation}) {
-			pl.load[o.Target]++
-			return // it is on its way
-		}
 		o = Cancelled(o)
-		pl.moves--
 		defer func() {
 			if _, decided := pl.decisions[id]; !decided {
 				pl.put(id, o)
@@ -229,8 +243,13 @@ func (pl *planner) keepOrMove(id ProviderID, c Provider, o Ownership) {
 
 func (pl *planner) stay(id ProviderID, c Provider, o Ownership) {
 	pl.load[o.Broker]++
+	pl.rest(id, c, o.Broker)
+}
+
+// rest notes who has a Provider in the end, if balance may move it from there.
+func (pl *planner) rest(id ProviderID, c Provider, b BrokerID) {
 	if c.Preferred.Mode != PreferenceManual && c.MovedTo == "" {
-		pl.settled[id] = o.Broker
+		pl.settled[id] = b
 	}
 }
 
@@ -240,6 +259,9 @@ func (pl *planner) leave(id ProviderID, c Provider, o Ownership) {
 	leaving := pl.p.Presence[o.Broker].Leaving
 	switch {
 	case leaving:
+	case pl.v.seated(o.Broker) && !slices.Contains(pl.v.Serving, o.Broker):
+		// Whatever else it is: outside the serving group it may hold nothing.
+		reason, message = ReasonBrokerOutOfContact, outOfContact(o.Broker)
 	case reason == ReasonBrokerDraining:
 		reason = ReasonOperatorDrain
 	case reason == reasonHoldDown || reason == "":
@@ -269,7 +291,7 @@ func (pl *planner) replace(id ProviderID, c Provider, o Ownership) {
 func (pl *planner) lost(id ProviderID, o Ownership) placing {
 	w := placing{id: id}
 	switch {
-	case o.Epoch == 0:
+	case o.Epoch == 0, o.Broker == "" && o.Reason == ReasonProviderDeleted:
 		w.reason, w.because = ReasonInitial, "The Provider is new."
 	case pl.arming:
 		w.reason, w.because = ReasonHighAvailabilityOn, "High availability is on."
@@ -282,7 +304,7 @@ func (pl *planner) lost(id ProviderID, o Ownership) placing {
 		w.reason, w.because = ReasonMajorityRegained, "A majority is back."
 	case o.Reason == ReasonMajorityLost:
 		w.reason, w.because = ReasonHighAvailabilityOff, "High availability is off."
-	case o.Reason == ReasonProviderDisabled, o.Reason == ReasonProviderDeleted:
+	case o.Reason == ReasonProviderDisabled:
 		w.reason, w.because = ReasonInitial, "The Provider is enabled."
 	default:
 		w.reason, w.because = o.Reason, o.Message
@@ -327,6 +349,9 @@ func (pl *planner) place() {
 	var rest []placing
 	for _, w := range pl.unplaced {
 		o := pl.p.Owners[w.id].Value
+		if !w.planned {
+			o.Home = cmp.Or(o.Home, o.Broker) // where it was when it was lost
+		}
 		want, _ := favourite(pl.p, pl.p.Providers[w.id].Value, o)
 		if want == "" || w.planned && want == o.Broker {
 			rest = append(rest, w)
@@ -355,8 +380,10 @@ func (pl *planner) give(w placing, o Ownership, to BrokerID, message string) {
 		pl.handover(w.id, o, to, w.reason, message, w.urgent)
 		return
 	}
+	pl.placed[w.id] = w
 	w.because = message
 	pl.assign(w.id, o, to, w)
+	pl.rest(w.id, pl.p.Providers[w.id].Value, to)
 }
 
 // strand is for a Provider that no broker can take.
@@ -364,7 +391,7 @@ func (pl *planner) strand(w placing, o Ownership) {
 	message := w.because + " No other broker can take the Provider."
 	pl.refuse(w.id, "", w.reason, message)
 	switch {
-	case w.planned && (w.reason == ReasonOperatorDrain || w.reason == ReasonBrokerDraining):
+	case w.planned && slices.Contains(pl.v.Serving, o.Broker):
 		pl.load[o.Broker]++ // better with an owner that wants to go than with none
 	case w.planned:
 		pl.withdraw(w.id, w.reason, message)
@@ -403,20 +430,21 @@ func (pl *planner) pool() []BrokerID {
 func (pl *planner) assign(id ProviderID, o Ownership, to BrokerID, w placing) {
 	next := Ownership{
 		Broker: to, Incarnation: pl.p.Presence[to].Incarnation, Epoch: o.Epoch + 1,
-		Since: pl.Now, Reason: w.reason, Message: w.because, Home: pl.homeAfter(o, to, w.reason),
+		Since: pl.Now, Reason: w.reason, Message: w.because, Home: pl.homeAfter(id, to, w.reason),
 	}
 	pl.load[to]++
 	pl.put(id, next)
 }
 
 // homeAfter is the home of a Provider that goes to another broker: a loss
-// leaves the home where it was, coming home or being moved on purpose ends it.
-func (pl *planner) homeAfter(o Ownership, to BrokerID, why Reason) BrokerID {
-	home := cmp.Or(o.Home, o.Broker)
-	switch why {
-	case ReasonOperatorMove, ReasonPreferredAvailable, ReasonFailback:
+// leaves the home where it was; where its settings want it, it is at home.
+func (pl *planner) homeAfter(id ProviderID, to BrokerID, why Reason) BrokerID {
+	c, o := pl.p.Providers[id].Value, pl.p.Owners[id].Value
+	if want, _ := favourite(pl.p, c, o); to != "" && want == to || why == ReasonProviderDeleted {
 		return ""
-	case ReasonRebalance:
+	}
+	home := cmp.Or(o.Home, o.Broker)
+	if why == ReasonRebalance {
 		home = o.Home
 	}
 	if home == to {
@@ -439,7 +467,7 @@ func (pl *planner) handover(id ProviderID, o Ownership, to BrokerID, why Reason,
 	next := o
 	next.Target, next.TargetIncarnation = to, pl.p.Presence[to].Incarnation
 	next.TargetReason, next.TargetMessage = why, message
-	next.TargetHome = pl.homeAfter(o, to, why)
+	next.TargetHome = pl.homeAfter(id, to, why)
 	pl.put(id, next)
 }
 
@@ -449,7 +477,7 @@ func (pl *planner) withdraw(id ProviderID, why Reason, message string) {
 	if o.Broker == "" {
 		return
 	}
-	next := Ownership{Epoch: o.Epoch + 1, Since: pl.Now, Reason: why, Message: message, Home: pl.homeAfter(o, "", why)}
+	next := Ownership{Epoch: o.Epoch + 1, Since: pl.Now, Reason: why, Message: message, Home: pl.homeAfter(id, "", why)}
 	if pl.p.Alive(o.Owner()) {
 		next.Releasing, next.ReleasingIncarnation = o.Broker, o.Incarnation
 	}

@@ -157,7 +157,7 @@ func (p *Picture) checkSeats(acceptLoss bool, change func(Broker) (Broker, bool)
 			"High availability of the Site turns off.",
 			"If a broker goes offline, its Providers become unavailable and stay with it until it is back.",
 			"No standby broker is activated, and nothing moves back or is balanced.",
-			fmt.Sprintf("%s with an automatic Preferred Connection Broker %s where they are.", count(p.automatic(), "Provider"), plural(p.automatic(), "stays", "stay")),
+			fmt.Sprintf("%s with an automatic Preferred Connection Broker %s.", count(p.automatic(), "Provider"), plural(p.automatic(), "stays where it is", "stay where they are")),
 		},
 	}
 }
@@ -183,7 +183,14 @@ func ChoosePreference(p *Picture, want Preference) (chosen Preference, why strin
 	case len(available) >= MinSeats:
 		return Automatic, fmt.Sprintf("%s are available, so the choice is left to the Site.", count(len(available), "active broker")), nil
 	case len(available) > 0:
-		return Manual(available[0]), fmt.Sprintf("Only %s available (automatic needs %d), so it is the first one in priority order.",
+		// A stand-in goes back to standby: only if there is nobody else.
+		first := available[0]
+		for _, id := range slices.Backward(available) {
+			if p.Brokers[id].Value.HasSeat() {
+				first = id
+			}
+		}
+		return Manual(first), fmt.Sprintf("Only %s available (automatic needs %d), so it is the first one in priority order.",
 			isAre(len(available), "active broker"), MinSeats), nil
 	}
 	return Preference{}, "", &Violation{Code: CodeNoBrokerAvailable,
@@ -205,7 +212,7 @@ func CheckPreference(p *Picture, was, next Preference) error {
 	}
 	if n := len(p.Available()); n < MinSeats {
 		return &Violation{Code: CodeThreeActiveBrokersRequired,
-			Detail: fmt.Sprintf("Automatic needs at least %d active brokers that are online, enabled and on a seat; %s. Start or add brokers, or choose one broker for the Provider.", MinSeats, isAre(n, "such broker"))}
+			Detail: fmt.Sprintf("Automatic needs at least %d active brokers that are online, enabled and on a seat; the Site has %d. Start or add brokers, or choose one broker for the Provider.", MinSeats, n)}
 	}
 	return nil
 }
@@ -238,7 +245,7 @@ func CheckMove(p *Picture, to BrokerID) error {
 // CheckDeleteSite refuses to delete a Site that is in use.
 func CheckDeleteSite(p *Picture) error {
 	if len(p.Presence) > 0 {
-		return &Violation{Code: CodeBrokerOnline, Detail: fmt.Sprintf("%s of the Site online. Stop their servers first, then delete the Site.", isAre(len(p.Presence), "broker"))}
+		return &Violation{Code: CodeBrokerOnline, Detail: fmt.Sprintf("%s online in the Site. Stop their servers first, then delete the Site.", isAre(len(p.Presence), "broker"))}
 	}
 	if n := len(p.Providers); n > 0 {
 		return &Violation{Code: CodeSiteNotEmpty, Detail: fmt.Sprintf("The Site has %s. Delete them first.", count(n, "Provider"))}

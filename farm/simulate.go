@@ -71,24 +71,34 @@ func (p *Picture) Simulate(t Trial, b Bounds) (Prediction, error) {
 // Settle plans and carries out, in the Situation's own picture, until there is
 // nothing left to do.
 func Settle(s *Situation) {
-	// Every round completes at least one move; the bound only guards against a
-	// rule that undoes another one.
+	// Every round but the last completes at least one move; the bound only guards
+	// against a rule that undoes another one.
 	for range 2*len(s.Picture.Providers) + 2*len(s.Picture.Owners) + 10 {
 		out := Plan(*s)
-		if out.Seats == nil && len(out.Decisions) == 0 {
-			return
-		}
 		if out.Seats != nil {
 			s.Picture.Seats.Value = *out.Seats
 		}
 		for _, d := range out.Decisions {
-			next := d.Next
-			if next.Target != "" {
-				next = HandedOver(next)
-			}
-			s.Picture.Owners[d.Provider] = Stored[Ownership]{Value: Released(next), Revision: s.Picture.Owners[d.Provider].Revision}
+			s.Picture.Owners[d.Provider] = Stored[Ownership]{Value: d.Next, Revision: d.Was.Revision}
+		}
+		if busy := s.Picture.carryOut(); !busy && out.Seats == nil && len(out.Decisions) == 0 {
+			return
 		}
 	}
+}
+
+// carryOut does what the owners are asked to do: hand over, and let go. It
+// reports whether any was.
+func (p *Picture) carryOut() (busy bool) {
+	for id, o := range p.Owners {
+		next := Released(o.Value)
+		if next.Target != "" && p.Alive(next.Owner()) {
+			next = HandedOver(next)
+		}
+		busy = busy || next != o.Value
+		p.Owners[id] = Stored[Ownership]{Value: next, Revision: o.Revision}
+	}
+	return busy
 }
 
 // try returns a copy of the picture in which the trial has happened and nobody
@@ -97,6 +107,12 @@ func (p *Picture) try(t Trial) (*Picture, error) {
 	q := *p
 	q.Brokers, q.Providers = maps.Clone(p.Brokers), maps.Clone(p.Providers)
 	q.Presence, q.Owners = maps.Clone(p.Presence), maps.Clone(p.Owners)
+	if q.Brokers == nil {
+		q.Brokers = map[BrokerID]Stored[Broker]{}
+	}
+	if q.Providers == nil {
+		q.Providers = map[ProviderID]Stored[Provider]{}
+	}
 	if q.Owners == nil {
 		q.Owners = map[ProviderID]Stored[Ownership]{}
 	}
@@ -190,7 +206,8 @@ func (p *Picture) Stoppable(id BrokerID, b Bounds) Stoppability {
 	}
 	for _, pr := range after.Providers {
 		switch {
-		case pr.Before == pr.After:
+		case pr.Before == pr.After, pr.Before == "":
+			// Nothing that stopping the broker does.
 		case pr.After == "" && ha.State != StateLost:
 			s.Reasons = append(s.Reasons, fmt.Sprintf("Provider %s would be without an owner (%s).", pr.Provider, pr.Reason))
 		case pr.After == "":

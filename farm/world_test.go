@@ -446,12 +446,12 @@ func (w *world) atRest(out farm.Outcome) error {
 		if again.Seats != nil || len(again.Decisions) > 0 || len(again.Events) > 0 {
 			return fmt.Errorf("planning again %s later is not the same: \n%s", wait, show(again))
 		}
-		if wait == 0 && (again.Wake != out.Wake || !reflect.DeepEqual(again.Refusals, out.Refusals)) {
-			// What a plan has decided needs no refusing any more.
-			for _, r := range again.Refusals {
-				if !refused(out, r.Provider) {
-					return fmt.Errorf("planning again refuses more: %+v", r)
-				}
+		if wait == 0 && again.Wake != out.Wake {
+			return fmt.Errorf("planning again wakes in %s", again.Wake)
+		}
+		for _, r := range again.Refusals {
+			if !refused(out, r.Provider) && !decided(out, r.Provider) {
+				return fmt.Errorf("planning again refuses more: %+v", r)
 			}
 		}
 	}
@@ -460,6 +460,10 @@ func (w *world) atRest(out farm.Outcome) error {
 
 func refused(out farm.Outcome, id farm.ProviderID) bool {
 	return slices.ContainsFunc(out.Refusals, func(r farm.Refusal) bool { return r.Provider == id })
+}
+
+func decided(out farm.Outcome, id farm.ProviderID) bool {
+	return slices.ContainsFunc(out.Decisions, func(d farm.Decision) bool { return d.Provider == id })
 }
 
 // waits reports whether a move is wanted and waits only for others to finish.

@@ -179,12 +179,23 @@ func refine(doc *openapi3.T) error {
 	for property, schema := range map[string]string{"brokers": "Broker", "providers": "Provider"} {
 		snapshot[property].Value.Items = openapi3.NewSchemaRef("#/components/schemas/"+schema, nil)
 	}
+	for resource, required := range map[string][]string{"Site": {"id"}, "Broker": {"id"}, "Provider": {"id", "type"}} {
+		must := openapi3.NewSchema()
+		must.Required = required
+		all := openapi3.NewSchema()
+		all.AllOf = openapi3.SchemaRefs{openapi3.NewSchemaRef("#/components/schemas/"+resource+"Body", nil), must.NewRef()}
+		doc.Components.Schemas["New"+resource] = all.NewRef()
+	}
 	// What a PATCH leaves out stays, and null gives a default.
 	for _, name := range []string{"SiteBody", "BrokerBody", "ProviderBody", "FailbackBody", "CredentialsBody"} {
 		for _, p := range doc.Components.Schemas[name].Value.Properties {
-			if p.Ref == "" {
-				p.Value.Nullable = true
-				p.Value.Enum = nullable(p.Value.Enum)
+			if p.Ref != "" {
+				continue
+			}
+			p.Value.Nullable = true
+			p.Value.Enum = nullable(p.Value.Enum)
+			if p.Value.Type == nil {
+				p.Value.Type = &openapi3.Types{"object"} // nullable says nothing without a type
 			}
 		}
 	}
@@ -208,7 +219,12 @@ type mayFail struct {
 }
 
 func api(path, _ string, _ *openapi3.Operation) bool { return strings.HasPrefix(path, "/api/") }
-func body(_, _ string, op *openapi3.Operation) bool  { return op.RequestBody != nil }
+
+// body: also actions may be sent one, an empty object.
+func body(_, method string, _ *openapi3.Operation) bool {
+	return method == http.MethodPost || method == http.MethodPut || method == http.MethodPatch
+}
+
 func changes(path, method string, op *openapi3.Operation) bool {
 	return method != http.MethodGet && api(path, method, op) && op.OperationID != "simulate" && op.OperationID != "testProvider"
 }
@@ -272,9 +288,16 @@ func complete(path, method string, op *openapi3.Operation) error {
 			op.Responses.Set(status, &openapi3.ResponseRef{Ref: "#/components/responses/" + p.name})
 		}
 	}
-	if op.RequestBody != nil && method == http.MethodPatch {
-		content := op.RequestBody.Value.Content
+	if op.RequestBody == nil {
+		return nil
+	}
+	op.RequestBody.Value.Extensions = nil // of the conversion
+	content := op.RequestBody.Value.Content
+	if method == http.MethodPatch {
 		content["application/merge-patch+json"] = content["application/json"]
+	}
+	if resource, creates := strings.CutPrefix(op.OperationID, "create"); creates {
+		content["application/json"].Schema = openapi3.NewSchemaRef("#/components/schemas/New"+resource, nil)
 	}
 	return nil
 }

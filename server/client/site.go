@@ -57,19 +57,22 @@ type Provider struct {
 		Mode   string `json:"mode"`
 		Broker string `json:"broker"`
 	} `json:"preferredConnectionBroker"`
-	Status struct {
-		State       string `json:"state"`
-		Reason      string `json:"reason"`
-		Message     string `json:"message"`
-		Owner       string `json:"owner"`
-		Epoch       uint64 `json:"epoch"`
-		Home        string `json:"home"`
-		OwnerReason string `json:"ownerReason"`
-		Hosts       struct {
-			Total     int `json:"total"`
-			Available int `json:"available"`
-		} `json:"hosts"`
-	} `json:"status"`
+	Status ProviderStatus `json:"status"`
+}
+
+// ProviderStatus is how a Provider stands.
+type ProviderStatus struct {
+	State       string `json:"state"`
+	Reason      string `json:"reason"`
+	Message     string `json:"message"`
+	Owner       string `json:"owner"`
+	Epoch       uint64 `json:"epoch"`
+	Home        string `json:"home"`
+	OwnerReason string `json:"ownerReason"`
+	Hosts       struct {
+		Total     int `json:"total"`
+		Available int `json:"available"`
+	} `json:"hosts"`
 }
 
 // Event is one thing that happened.

@@ -12,7 +12,9 @@ import (
 )
 
 // assembly makes a View of keys and values. What cannot be read is logged and
-// left out: one bad value must not hide a whole Farm.
+// left out: one bad value must not hide a whole Farm. It cannot be overwritten
+// then, for nobody knows what it replaces; except for the seats, which every
+// edit compares and the coordinator makes anew from what is.
 type assembly struct {
 	keys  keys
 	log   *slog.Logger
@@ -55,6 +57,9 @@ func (a *assembly) put(kv *mvccpb.KeyValue) {
 	if err := a.read(k, kv); err != nil {
 		a.log.Error("stored value cannot be read and is ignored", "key", string(kv.Key), "error", err)
 		a.remove(k)
+		if k.kind == kindSeats {
+			a.draft.Site(k.site).PutSeats(farm.Seats{}, farm.Revision(kv.ModRevision))
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
@@ -43,6 +44,7 @@ func (l *session) campaign(ctx context.Context) (*term, error) {
 			return t, nil
 		case err == nil:
 			after = seen
+			pause(ctx, time.Millisecond)
 		case ctx.Err() != nil || !errors.Is(err, store.ErrUnavailable):
 			return nil, err
 		default:

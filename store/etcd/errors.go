@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/grpc/codes"
@@ -61,12 +62,16 @@ func unreached(ctx context.Context) error {
 // ask asks until storage answers, refuses, or ctx ends: for what can be asked
 // again without harm. Each attempt is bounded.
 func ask[T any](ctx context.Context, what string, attempt func(context.Context) (T, error)) (T, error) {
+	return askFor(ctx, readTimeout, what, attempt)
+}
+
+func askFor[T any](ctx context.Context, timeout time.Duration, what string, attempt func(context.Context) (T, error)) (T, error) {
 	for {
 		var none T
 		if err := ctx.Err(); err != nil {
 			return none, fmt.Errorf("%s: %w", what, translate(ctx, err))
 		}
-		one, cancel := context.WithTimeout(ctx, readTimeout)
+		one, cancel := context.WithTimeout(ctx, timeout)
 		got, err := attempt(one)
 		cancel()
 		if err == nil {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,6 +28,7 @@ const DefaultPrefix = "/quorate/"
 // a member that is frozen does not hold up what another one can answer.
 const (
 	readTimeout   = time.Second            // a read; it is asked again
+	askTimeout    = 400 * time.Millisecond // a read of nothing but the revision
 	writeTimeout  = 3 * time.Second        // a transaction; long enough for a leader's election
 	revokeTimeout = 500 * time.Millisecond // cleaning up after a call that was given up
 	retryPause    = 20 * time.Millisecond  // before a read is asked again
@@ -53,6 +55,7 @@ type Store struct {
 	ready atomic.Bool   // a View is there
 	asks  chan struct{} // wants the watch to say how far it is
 	ended chan struct{} // closed when Run has returned
+	once  sync.Once
 }
 
 // New makes a Store, which sees nothing until its Run is called. It does not

@@ -85,7 +85,7 @@ type read struct {
 
 // revision returns a revision of storage no older than the call.
 func (s *Store) revision(ctx context.Context) (farm.Revision, error) {
-	return ask(ctx, "ask for the revision", func(ctx context.Context) (farm.Revision, error) {
+	return askFor(ctx, 2*askTimeout, "ask for the revision", func(ctx context.Context) (farm.Revision, error) {
 		r := s.join()
 		select {
 		case <-r.done:
@@ -128,7 +128,7 @@ func (s *Store) readOn() {
 }
 
 func (s *Store) readRevision() (farm.Revision, error) {
-	ctx, cancel := context.WithTimeout(s.client.Ctx(), readTimeout)
+	ctx, cancel := context.WithTimeout(s.client.Ctx(), askTimeout)
 	defer cancel()
 	resp, err := s.client.Get(ctx, s.keys.format(), clientv3.WithKeysOnly())
 	if err != nil {

@@ -22,9 +22,9 @@ const (
 
 // Run keeps the View current: it lists everything once, watches from there,
 // and when the watch breaks begins anew. It returns nil when ctx ends, and
-// ErrFormat if what is stored is newer than this version. It runs once.
+// ErrFormat if what is stored is newer than this version.
 func (s *Store) Run(ctx context.Context) error {
-	defer close(s.ended)
+	defer s.end()
 	for {
 		before := s.Latest().Revision
 		err := s.follow(ctx)
@@ -42,6 +42,8 @@ func (s *Store) Run(ctx context.Context) error {
 	}
 }
 
+func (s *Store) end() { s.once.Do(func() { close(s.ended) }) }
+
 // follow lists and watches until something breaks.
 func (s *Store) follow(ctx context.Context) error {
 	// A member cut off from its leader must say so, not stay silent.
@@ -57,7 +59,7 @@ func (s *Store) follow(ctx context.Context) error {
 	}
 
 	watcher := clientv3.NewWatcher(s.client)
-	defer watcher.Close() //nolint:errcheck // it reports why the watch broke, which is known
+	defer func() { _ = watcher.Close() }() // it says why the watch broke, which is known
 	dog := time.AfterFunc(silence, func() { cancel(errors.New("the watch is silent")) })
 	defer dog.Stop()
 	ch := watcher.Watch(ctx, s.keys.prefix, clientv3.WithPrefix(), clientv3.WithRev(int64(v.Revision)+1), clientv3.WithProgressNotify())

@@ -2,7 +2,6 @@ package etcd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -133,9 +132,6 @@ func (t *term) Trim(ctx context.Context, keep int) error {
 			x.delete(t.l.s.keys.event(t.l.site, id))
 		}
 		at, err := t.write(ctx, x)
-		if errors.Is(err, store.ErrConflict) {
-			err = nil // only the term is compared: it lasts again, or never ended
-		}
 		if err != nil {
 			return fmt.Errorf("trim events of Site %q: %w", t.l.site, err)
 		}

@@ -43,7 +43,7 @@ func addEvents(b *bench, st store.Store, from, to int) {
 	b.Helper()
 	for from < to {
 		var c store.Change
-		for ; from < to && len(c.Events) < 100; from++ {
+		for ; from < to && len(c.Events) < 300; from++ {
 			c.Events = append(c.Events, farm.Event{Message: fmt.Sprint(from)})
 		}
 		b.edit(st, hq, c)

@@ -15,23 +15,18 @@ import (
 // The simulator itself files every session's root property collector under one
 // reference, so that a second session silences the first.
 type sessions struct {
-	service    *simulator.Service
-	collector  types.ManagedObjectReference
-	mu         sync.Mutex
-	closed     bool
-	collectors map[string]collector // by session key
-}
-
-type collector struct {
-	*simulator.PropertyCollector
-	session *simulator.Session
+	service   *simulator.Service
+	collector types.ManagedObjectReference
+	mu        sync.Mutex
+	closed    bool
+	waiters   map[string]*simulator.Session // those that may wait, by key
 }
 
 func newSessions(service *simulator.Service) *sessions {
 	s := &sessions{
-		service:    service,
-		collector:  root(service).Content.PropertyCollector,
-		collectors: make(map[string]collector),
+		service:   service,
+		collector: root(service).Content.PropertyCollector,
+		waiters:   make(map[string]*simulator.Session),
 	}
 	service.Context.Map.Handler = s.before
 	return s
@@ -61,35 +56,40 @@ func (s *sessions) own(session *simulator.Session) bool {
 	if s.closed {
 		return false
 	}
-	if _, ok := s.collectors[session.Key]; ok {
+	if _, ok := s.waiters[session.Key]; ok {
 		return true
 	}
 	pc := session.Get(s.collector).(*simulator.PropertyCollector)
 	pc.Self.Value = fmt.Sprintf("session[%s]%s", session.Key, s.collector.Value)
-	s.collectors[session.Key] = collector{PropertyCollector: pc, session: session}
+	s.waiters[session.Key] = session
 	return true
 }
 
 // end stops all that a session has running.
 func (s *sessions) end(key string) {
 	s.mu.Lock()
-	c, ok := s.collectors[key]
-	delete(s.collectors, key)
+	session, ok := s.waiters[key]
+	delete(s.waiters, key)
 	s.mu.Unlock()
 	if !ok {
 		return
 	}
-	registry := s.service.Context.Map
-	registry.RemoveHandler(c)
-	for _, obj := range c.session.AllReference("") {
+	for _, obj := range session.AllReference("") {
 		if h, ok := obj.(simulator.RegisterObject); ok {
-			registry.RemoveHandler(h)
+			s.service.Context.Map.RemoveHandler(h)
 		}
 	}
-	c.cancel()
+	cancel(session)
 }
 
-func (c collector) cancel() { c.CancelWaitForUpdates(&types.CancelWaitForUpdates{}) }
+// cancel ends a session's waits for updates.
+func cancel(session *simulator.Session) {
+	for _, obj := range session.AllReference("") {
+		if pc, ok := obj.(*simulator.PropertyCollector); ok {
+			pc.CancelWaitForUpdates(&types.CancelWaitForUpdates{})
+		}
+	}
+}
 
 func (s *sessions) keys() []string {
 	content := root(s.service).Content
@@ -126,7 +126,7 @@ func (s *sessions) close() {
 func (s *sessions) cancel() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, c := range s.collectors {
-		c.cancel()
+	for _, session := range s.waiters {
+		cancel(session)
 	}
 }

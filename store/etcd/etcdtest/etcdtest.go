@@ -1,11 +1,16 @@
 // Package etcdtest runs a real etcd inside a test, which can be stopped,
-// started again and cut off.
+// started again, cut off and frozen.
 package etcdtest
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,18 +18,28 @@ import (
 	"go.uber.org/zap"
 )
 
-// Server is one etcd, alone in its cluster. Clients reach it through a Proxy,
-// so that its address stays the same and its connections can be cut.
+// Server is one etcd. Clients reach it through a Proxy, so that its address
+// stays the same and its connections can be cut.
 type Server struct {
 	*Proxy
-	dir  string
-	etcd *embed.Etcd
+	name    string
+	dir     string
+	peer    url.URL
+	cluster string
+	adjust  func(*embed.Config)
+	etcd    *embed.Etcd
 }
 
-// Start runs an etcd until the test ends.
+// Start runs an etcd, alone in its cluster, until the test ends.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	s, err := New(t.TempDir())
+	return StartWith(t, nil)
+}
+
+// StartWith does so with settings of the test's own.
+func StartWith(t testing.TB, adjust func(*embed.Config)) *Server {
+	t.Helper()
+	s, err := New(t.TempDir(), adjust)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,25 +47,91 @@ func Start(t testing.TB) *Server {
 	return s
 }
 
-// New runs an etcd with its data in dir; Close ends it.
-func New(dir string) (*Server, error) {
-	s := &Server{dir: dir}
-	var err error
-	if s.Proxy, err = NewProxy(); err != nil {
+// New runs an etcd, alone in its cluster, with its data in dir; Close ends it.
+// adjust, if not nil, changes its settings.
+func New(dir string, adjust func(*embed.Config)) (*Server, error) {
+	all, err := newCluster(dir, 1, adjust)
+	if err != nil {
 		return nil, err
 	}
-	if err := s.run(); err != nil {
-		s.Proxy.Close()
-		return nil, err
+	return all[0], nil
+}
+
+// StartCluster runs a cluster of n until the test ends. Its members talk to
+// each other directly: a cut or a freeze is one between a member and its clients.
+func StartCluster(t testing.TB, n int) []*Server {
+	t.Helper()
+	all, err := newCluster(t.TempDir(), n, nil)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return s, nil
+	t.Cleanup(func() { closeAll(all) })
+	return all
+}
+
+func newCluster(dir string, n int, adjust func(*embed.Config)) ([]*Server, error) {
+	var all []*Server
+	var members []string
+	for i := range n {
+		proxy, err := NewProxy()
+		if err != nil {
+			closeAll(all)
+			return nil, err
+		}
+		s := &Server{Proxy: proxy, name: fmt.Sprintf("etcd-%d", i+1), dir: filepath.Join(dir, fmt.Sprint(i+1)), adjust: adjust}
+		all = append(all, s)
+		if s.peer, err = freeURL(); err != nil {
+			closeAll(all)
+			return nil, err
+		}
+		members = append(members, s.name+"="+s.peer.String())
+	}
+	for _, s := range all {
+		s.cluster = strings.Join(members, ",")
+		if err := s.launch(); err != nil {
+			closeAll(all)
+			return nil, err
+		}
+	}
+	for _, s := range all {
+		if err := s.await(); err != nil {
+			closeAll(all)
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func closeAll(all []*Server) {
+	for _, s := range all {
+		s.Close()
+	}
+}
+
+func freeURL() (url.URL, error) {
+	ln, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		return url.URL{}, err
+	}
+	return url.URL{Scheme: "http", Host: ln.Addr().String()}, ln.Close()
 }
 
 // Endpoints is where clients find it.
 func (s *Server) Endpoints() []string { return []string{"http://" + s.Addr()} }
 
+// Direct is where it really listens, past the proxy; it changes with Restart.
+func (s *Server) Direct() []string { return []string{"http://" + s.etcd.Clients[0].Addr().String()} }
+
+// Leads reports whether it is the leader of its cluster.
+func (s *Server) Leads() bool {
+	return s.etcd != nil && s.etcd.Server.Leader() == s.etcd.Server.MemberID()
+}
+
+// Uncut lets clients in again after Cut.
+func (s *Server) Uncut() { s.Forward(s.etcd.Clients[0].Addr().String()) }
+
 // Stop ends the etcd; what is stored is kept for Restart. Leases do not run
-// out meanwhile.
+// out meanwhile, if it is alone.
 func (s *Server) Stop() {
 	if s.etcd == nil {
 		return
@@ -63,7 +144,10 @@ func (s *Server) Stop() {
 // Restart runs it again at the same address, with what was stored.
 func (s *Server) Restart() error {
 	s.Stop()
-	return s.run()
+	if err := s.launch(); err != nil {
+		return err
+	}
+	return s.await()
 }
 
 // Close ends it for good.
@@ -72,34 +156,41 @@ func (s *Server) Close() {
 	s.Proxy.Close()
 }
 
-func (s *Server) run() error {
+func (s *Server) launch() error {
 	local := url.URL{Scheme: "http", Host: "127.0.0.1:0"}
 	cfg := embed.NewConfig()
 	cfg.Dir = s.dir
-	cfg.Name = "etcd-test"
+	cfg.Name = s.name
 	cfg.ListenClientUrls = []url.URL{local}
-	cfg.ListenPeerUrls = []url.URL{local}
-	cfg.InitialCluster = cfg.Name + "=" + cfg.AdvertisePeerUrls[0].String()
+	cfg.ListenPeerUrls = []url.URL{s.peer}
+	cfg.AdvertisePeerUrls = []url.URL{s.peer}
+	cfg.InitialCluster = s.cluster
+	cfg.EnableGRPCGateway = false
 	cfg.TickMs, cfg.ElectionMs = 50, 500
 	cfg.UnsafeNoFsync = true
 	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.NewNop())
-	if _, err := os.Stat(s.dir + "/member"); err == nil {
+	if _, err := os.Stat(filepath.Join(s.dir, "member")); err == nil {
 		cfg.ClusterState = embed.ClusterStateFlagExisting
+	}
+	if s.adjust != nil {
+		s.adjust(cfg)
 	}
 	e, err := embed.StartEtcd(cfg)
 	if err != nil {
 		return fmt.Errorf("start etcd: %w", err)
 	}
+	s.etcd = e
+	return nil
+}
+
+func (s *Server) await() error {
 	select {
-	case <-e.Server.ReadyNotify():
-	case err := <-e.Err():
-		e.Close()
+	case <-s.etcd.Server.ReadyNotify():
+		s.Uncut()
+		return nil
+	case err := <-s.etcd.Err():
 		return fmt.Errorf("start etcd: %w", err)
 	case <-time.After(20 * time.Second):
-		e.Close()
-		return fmt.Errorf("start etcd: it is not ready")
+		return errors.New("start etcd: it is not ready")
 	}
-	s.etcd = e
-	s.Forward(e.Clients[0].Addr().String())
-	return nil
 }

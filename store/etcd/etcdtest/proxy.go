@@ -1,6 +1,7 @@
 package etcdtest
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"sync"
@@ -21,7 +22,7 @@ type Proxy struct {
 
 // NewProxy listens on a port of its own and forwards nowhere yet.
 func NewProxy() (*Proxy, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("proxy: %w", err)
 	}
@@ -65,13 +66,13 @@ func (p *Proxy) Close() {
 	p.drop()
 	p.thaw.Broadcast()
 	p.mu.Unlock()
-	p.ln.Close() //nolint:errcheck // nothing depends on it
+	_ = p.ln.Close()
 	p.done.Wait()
 }
 
 func (p *Proxy) drop() {
 	for c := range p.conns {
-		c.Close() //nolint:errcheck // nothing depends on it
+		_ = c.Close()
 	}
 	clear(p.conns)
 }
@@ -92,7 +93,7 @@ func (p *Proxy) serve(client net.Conn) {
 	if !ok {
 		return
 	}
-	server, err := net.Dial("tcp", to)
+	server, err := new(net.Dialer).DialContext(context.Background(), "tcp", to)
 	if err != nil {
 		return
 	}
@@ -118,15 +119,14 @@ func (p *Proxy) admit(c net.Conn) (to string, ok bool) {
 }
 
 func (p *Proxy) forget(c net.Conn) {
-	c.Close() //nolint:errcheck // nothing depends on it
+	_ = c.Close()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.conns, c)
 }
 
 func (p *Proxy) copy(to, from net.Conn) {
-	defer to.Close()   //nolint:errcheck // nothing depends on it
-	defer from.Close() //nolint:errcheck // nothing depends on it
+	defer func() { _, _ = to.Close(), from.Close() }() // so that the other direction ends too
 	buf := make([]byte, 32*1024)
 	for {
 		n, err := from.Read(buf)

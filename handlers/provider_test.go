@@ -1,0 +1,185 @@
+package handlers_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/quorate/quorate/farm"
+)
+
+func secretOf(t *testing.T, b *bed, id farm.ProviderID) string {
+	t.Helper()
+	s, err := b.st.Secret(context.Background(), "hq", id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestProviderPreferenceIsChosen(t *testing.T) {
+	b := newBed(t)
+	b.refused("POST", "/sites/hq/providers", `{"id":"vc-0","type":"fake"}`, 409, "no-broker-available")
+	b.online("cb-1", "cb-2")
+	a := b.must("POST", "/sites/hq/providers", `{"id":"vc-1","type":"fake"}`, 201).has(
+		"/preferredConnectionBroker/mode", "manual", "/preferredConnectionBroker/broker", "cb-1", "/enabled", true)
+	if why, _ := a.at("/status/preference/message").(string); !strings.Contains(why, "cb-1") {
+		t.Errorf("the answer does not say what was chosen and why: %q", why)
+	}
+	b.refused("POST", "/sites/hq/providers", `{"id":"vc-2","type":"fake","preferredConnectionBroker":{"mode":"automatic"}}`, 409, "three-active-brokers-required")
+	b.refused("PATCH", "/sites/hq/providers/vc-1", `{"preferredConnectionBroker":{"mode":"automatic"}}`, 409, "three-active-brokers-required")
+	b.online("cb-3")
+	b.must("POST", "/sites/hq/providers", `{"id":"vc-2","type":"fake"}`, 201).has("/preferredConnectionBroker/mode", "automatic")
+	b.must("PATCH", "/sites/hq/providers/vc-1", `{"preferredConnectionBroker":{"mode":"automatic"}}`, 200).has(
+		"/preferredConnectionBroker/mode", "automatic", "/preferredConnectionBroker/broker", nil)
+	b.must("PUT", "/sites/hq/providers/vc-1", `{"type":"fake","name":"x"}`, 200, "If-Match: *").has("/preferredConnectionBroker/mode", "automatic")
+	p := b.refused("PATCH", "/sites/hq/providers/vc-1", `{"preferredConnectionBroker":{"mode":"manual","broker":"cb-9"}}`, 422, "unknown-broker")
+	if len(p.Errors) != 1 || p.Errors[0].Pointer != "/preferredConnectionBroker/broker" {
+		t.Errorf("errors %+v", p.Errors)
+	}
+	b.refused("POST", "/sites/hq/providers", `{"id":"vc-3","type":"fake","preferredConnectionBroker":{"mode":"manual","broker":"cb-9"}}`, 422, "unknown-broker")
+}
+
+func TestProviderBodiesThatAreRefused(t *testing.T) {
+	b := newBed(t)
+	b.online("cb-1")
+	for body, pointer := range map[string]string{
+		`{"id":"x"}`:               "/type",
+		`{"id":"x","type":"none"}`: "/type",
+		`{"id":"x","type":"fake","address":"nowhere"}`:                                              "/address",
+		`{"id":"x","type":"fake","options":{"bad":1}}`:                                              "/options",
+		`{"id":"x","type":"fake","options":[]}`:                                                     "/options",
+		`{"id":"x","type":"fake","preferredConnectionBroker":{}}`:                                   "/preferredConnectionBroker/mode",
+		`{"id":"x","type":"fake","preferredConnectionBroker":{"mode":"manual"}}`:                    "/preferredConnectionBroker/broker",
+		`{"id":"x","type":"fake","preferredConnectionBroker":{"mode":"automatic","broker":"cb-1"}}`: "/preferredConnectionBroker/broker",
+		`{"id":"x","type":"fake","credentials":{"username":"a\nb"}}`:                                "/credentials/username",
+		`{"id":"x","type":"fake","credentials":{"user":"a"}}`:                                       "/credentials/user",
+		`{"id":"x","type":"fake","credentials":"a"}`:                                                "/credentials",
+		`{"id":"x","type":"fake","credentials":{"password":1}}`:                                     "/credentials/password",
+	} {
+		p := b.refused("POST", "/sites/hq/providers", body, 422, "invalid")
+		if len(p.Errors) != 1 || p.Errors[0].Pointer != pointer {
+			t.Errorf("%s: errors %+v", body, p.Errors)
+		}
+	}
+}
+
+func TestPasswordIsWrittenAndNeverReadBack(t *testing.T) {
+	b := newBed(t)
+	b.online("cb-1")
+	path := "/sites/hq/providers/vc-1"
+	all := b.must("POST", "/sites/hq/providers", `{"id":"vc-1","type":"fake","credentials":{"username":"u","password":"hunter2"}}`, 201).has("/credentials/username", "u").text
+	step := func(method, body, username, secret string) {
+		t.Helper()
+		a := b.must(method, path, body, 200, "If-Match: *").has("/credentials/username", username)
+		all += a.text
+		if got := secretOf(t, b, "vc-1"); got != secret {
+			t.Errorf("%s %s: the secret is %q, want %q", method, body, got, secret)
+		}
+	}
+	step("PATCH", `{"name":"x"}`, "u", "hunter2")
+	step("PUT", `{"type":"fake"}`, "u", "hunter2")
+	step("PUT", `{"type":"fake","credentials":{"username":"v"}}`, "v", "hunter2")
+	step("PATCH", `{"credentials":{"password":"hunter3"}}`, "v", "hunter3")
+	step("PATCH", `{"credentials":{"username":"w"}}`, "w", "hunter3")
+	step("PATCH", `{"credentials":{"password":null}}`, "w", "")
+	step("PUT", `{"type":"fake","credentials":{"username":"w","password":"hunter4"}}`, "w", "hunter4")
+	step("PUT", `{"type":"fake","credentials":{"username":"w","password":""}}`, "w", "")
+	step("PATCH", `{"credentials":{"password":"hunter5"}}`, "w", "hunter5")
+	step("PATCH", `{"credentials":null}`, "", "")
+	for _, e := range b.picture().Events {
+		all += e.Message
+	}
+	if strings.Contains(all+b.log.String(), "hunter") {
+		t.Error("a password was answered or logged")
+	}
+}
+
+func TestProviderIsCreatedWithoutTheSecretOfAnEarlierOne(t *testing.T) {
+	b := newBed(t)
+	b.online("cb-1")
+	b.must("POST", "/sites/hq/providers", `{"id":"vc-1","type":"fake","credentials":{"username":"u","password":"p"}}`, 201)
+	b.must("DELETE", "/sites/hq/providers/vc-1", "", 204)
+	b.must("POST", "/sites/hq/providers", `{"id":"vc-1","type":"fake"}`, 201)
+	if s := secretOf(t, b, "vc-1"); s != "" {
+		t.Errorf("the secret is %q", s)
+	}
+}
+
+func TestOptionsKeepTheirDigits(t *testing.T) {
+	b := newBed(t)
+	b.online("cb-1")
+	const options = `{"a":12345678901234567890,"b":[1.50,{"c":null}]}`
+	a := b.must("POST", "/sites/hq/providers", `{"id":"vc-1","type":"fake","options":`+options+`}`, 201)
+	if !strings.Contains(a.text, `"options":`+options) {
+		t.Errorf("options are %s", a.text)
+	}
+	before := b.revision()
+	b.must("PATCH", "/sites/hq/providers/vc-1", `{"name":""}`, 200)
+	if b.revision() != before {
+		t.Error("a patch that changes nothing stored something")
+	}
+	b.must("PATCH", "/sites/hq/providers/vc-1", `{"options":{"a":null,"b":null}}`, 200).has("/options", "map[]")
+}
+
+func TestProviderMovesAndUnpins(t *testing.T) {
+	b := newBed(t)
+	term := b.armed()
+	b.must("POST", "/sites/hq/providers", `{"id":"vc-1","type":"fake"}`, 201)
+	b.own(term, "vc-1", "cb-1")
+	a := b.must("POST", "/sites/hq/providers/vc-1/move?dryRun=true", `{"broker":"cb-3"}`, 200)
+	if !strings.Contains(fmt.Sprint(a.at("/effects")), "cb-3") {
+		t.Errorf("effects %v", a.at("/effects"))
+	}
+	b.must("POST", "/sites/hq/providers/vc-1/move", `{"broker":"cb-3"}`, 200).has("/status/home", "cb-3")
+	if to := b.picture().Providers["vc-1"].Value.MovedTo; to != "cb-3" {
+		t.Errorf("moved to %q", to)
+	}
+	p := b.refused("POST", "/sites/hq/providers/vc-1/move", `{"broker":"cb-9"}`, 422, "unknown-broker")
+	if len(p.Errors) != 1 || p.Errors[0].Pointer != "/broker" {
+		t.Errorf("errors %+v", p.Errors)
+	}
+	b.refused("POST", "/sites/hq/providers/vc-1/move", `{}`, 422, "invalid")
+	b.must("POST", "/sites/hq/brokers/cb-2/drain", "", 200)
+	b.refused("POST", "/sites/hq/providers/vc-1/move", `{"broker":"cb-2"}`, 409, "broker-not-available")
+	b.must("POST", "/sites/hq/providers/vc-1/unpin", "", 200)
+	if to := b.picture().Providers["vc-1"].Value.MovedTo; to != "" {
+		t.Errorf("still moved to %q", to)
+	}
+	b.refused("POST", "/sites/hq/providers/vc-9/unpin", "", 404, "not-found")
+}
+
+func TestProviderConnectionIsTested(t *testing.T) {
+	b := newBed(t)
+	b.online("cb-1")
+	b.must("POST", "/sites/hq/providers", `{"id":"vc-1","type":"fake","credentials":{"password":"secret"}}`, 201)
+	before := b.revision()
+	b.must("POST", "/sites/hq/providers/vc-1/test", "", 200).has("/ok", true, "/hosts", 3, "/broker", "cb-1", "/took", "1ms")
+	if b.revision() != before {
+		t.Error("a test stored something")
+	}
+	b.must("PATCH", "/sites/hq/providers/vc-1", `{"credentials":{"password":"wrong"}}`, 200)
+	b.must("POST", "/sites/hq/providers/vc-1/test", "", 200).has("/ok", false, "/reason", "invalid-credentials")
+	b.refused("POST", "/sites/hq/providers/vc-9/test", "", 404, "not-found")
+	b.must("GET", "/provider-types", "", 200).has("/items/0/id", "fake")
+}
+
+func TestHostsAreListedAndFiltered(t *testing.T) {
+	b := newBed(t)
+	b.withHosts("vc-1", 5)
+	a := b.must("GET", "/sites/hq/hosts", "", 200).has("/items/0/id", "vm/0", "/items/0/provider", "vc-1", "/items/0/available", true, "/items/1/available", false)
+	if n := len(a.at("/items").([]any)); n != 5 {
+		t.Errorf("%d Hosts", n)
+	}
+	for query, want := range map[string]int{"?available=true": 3, "?available=false": 2, "?provider=vc-1": 5, "?provider=other": 0} {
+		if n := len(b.must("GET", "/sites/hq/hosts"+query, "", 200).at("/items").([]any)); n != want {
+			t.Errorf("%s: %d Hosts, want %d", query, n, want)
+		}
+	}
+	b.must("GET", "/sites/hq/providers/vc-1/hosts?limit=2", "", 200).has("/items/1/id", "vm/1")
+	b.must("GET", "/sites/hq/providers/vc-1/hosts/vm%2F1", "", 200).has("/id", "vm/1", "/state", "off", "/epoch", 1)
+	b.refused("GET", "/sites/hq/providers/vc-1/hosts/vm%2F9", "", 404, "not-found")
+	b.refused("GET", "/sites/hq/providers/vc-9/hosts", "", 404, "not-found")
+	b.refused("GET", "/sites/hq/hosts?available=maybe", "", 400, "malformed")
+}
