@@ -14,7 +14,7 @@ list: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## A whole Site on this machine: etcd, simulators, brokers. Options: make run ARGS="--brokers 5"
-	./bin/quorate dev $(ARGS)
+	./bin/quorate dev --data-dir out/dev $(ARGS)
 
 build: ## bin/quorate, one static binary
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/quorate ./cmd/quorate

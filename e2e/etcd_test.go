@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -12,7 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"sync"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -113,12 +112,12 @@ func TestAServerOutlivesEtcd(t *testing.T) {
 	if err := server.WriteSecretKeyFile(keyFile); err != nil {
 		t.Fatal(err)
 	}
-	ln := &counted{Listener: listen(t), changed: make(chan struct{}, 1)}
-	sim, err := vspheresim.Start(vspheresim.Config{Listener: ln, Hosts: 2})
+	sim, err := vspheresim.Start(vspheresim.Config{Hosts: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer sim.Close()
+	agents := newGate(t, strings.TrimSuffix(strings.TrimPrefix(sim.URL(), "https://"), "/sdk"))
 	store := newEtcd(t)
 	base := "http://127.0.0.1:" + port(t, 1)
 	serve := func() *process {
@@ -152,7 +151,7 @@ func TestAServerOutlivesEtcd(t *testing.T) {
 		t.Errorf("readyz answers %d with etcd", status)
 	}
 	body := map[string]any{
-		"id": "vc-1", "type": "vsphere", "address": sim.URL(),
+		"id": "vc-1", "type": "vsphere", "address": "https://" + agents.Addr().String(),
 		"credentials": map[string]any{"username": sim.Username(), "password": sim.Password()},
 		"options":     map[string]any{"caCertificate": sim.CertificatePEM()},
 	}
@@ -165,7 +164,7 @@ func TestAServerOutlivesEtcd(t *testing.T) {
 	// before its lease can have ended.
 	begin := time.Now()
 	store.kill()
-	ln.awaitNone(t, ttl)
+	agents.awaitNone(t, ttl)
 	t.Logf("vc-1 was let go %v after etcd was killed", time.Since(begin).Round(time.Millisecond))
 	unavailable(t, api)
 
@@ -175,73 +174,63 @@ func TestAServerOutlivesEtcd(t *testing.T) {
 
 	// It goes away, and the server is stopped.
 	store.kill()
-	ln.awaitNone(t, ttl)
+	agents.awaitNone(t, ttl)
 	if took := s.stop(syscall.SIGTERM); took > 1500*time.Millisecond {
 		t.Errorf("without etcd it took %v to stop", took)
 	}
 }
 
-// counted counts a Provider's connections, to see when an agent has let go of it.
-type counted struct {
+// gate stands in front of a Provider, to see when an agent has let go of it: a
+// Provider itself may notice much later.
+type gate struct {
 	net.Listener
+	to      string
 	open    atomic.Int64
 	changed chan struct{}
 }
 
-type countedConn struct {
-	net.Conn
-	from *counted
-	once sync.Once
-}
-
-func listen(t *testing.T) net.Listener {
+func newGate(t *testing.T, to string) *gate {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return l
-}
-
-func (l *counted) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	l.open.Add(1)
-	return &countedConn{Conn: c, from: l}, nil
-}
-
-// Read sees that the client has gone, which the simulator may notice later.
-func (c *countedConn) Read(b []byte) (int, error) {
-	n, err := c.Conn.Read(b)
-	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-		c.gone()
-	}
-	return n, err
-}
-
-func (c *countedConn) Close() error {
-	c.gone()
-	return c.Conn.Close()
-}
-
-func (c *countedConn) gone() {
-	c.once.Do(func() {
-		c.from.open.Add(-1)
-		select {
-		case c.from.changed <- struct{}{}:
-		default:
+	t.Cleanup(func() { _ = l.Close() })
+	g := &gate{Listener: l, to: to, changed: make(chan struct{}, 1)}
+	go func() {
+		for {
+			from, err := l.Accept()
+			if err != nil {
+				return
+			}
+			g.open.Add(1)
+			go g.pass(from)
 		}
-	})
+	}()
+	return g
+}
+
+func (g *gate) pass(from net.Conn) {
+	to, err := net.Dial("tcp", g.to)
+	if err == nil {
+		go func() { _, _ = io.Copy(from, to); _ = from.Close() }()
+		_, _ = io.Copy(to, from) // until the agent has closed
+		_ = to.Close()
+	}
+	_ = from.Close()
+	g.open.Add(-1)
+	select {
+	case g.changed <- struct{}{}:
+	default:
+	}
 }
 
 // awaitNone blocks until nobody is connected.
-func (l *counted) awaitNone(t *testing.T, d time.Duration) {
+func (g *gate) awaitNone(t *testing.T, d time.Duration) {
 	t.Helper()
-	for deadline := time.After(d); l.open.Load() > 0; {
+	for deadline := time.After(d); g.open.Load() > 0; {
 		select {
-		case <-l.changed:
+		case <-g.changed:
 		case <-deadline:
 			t.Fatalf("the broker did not let go of vc-1 within %v", d)
 		}

@@ -211,10 +211,7 @@ func (pl *planner) keepOrMove(id ProviderID, c Provider, o Ownership) {
 	// Home set to the favourite means that the Provider left it by a loss or a
 	// drain, so that going there is failback.
 	back := o.Home == want
-	reason, message := pl.obstacle(want)
-	if reason == reasonHoldDown && why == ReasonOperatorMove && !back {
-		reason = "" // the operator knows best
-	}
+	reason, message := pl.hindrance(want, why, back)
 	switch {
 	case reason != "":
 		pl.refuse(id, want, reason, message)
@@ -239,6 +236,16 @@ func (pl *planner) keepOrMove(id ProviderID, c Provider, o Ownership) {
 		why = ReasonFailback
 	}
 	pl.handover(id, o, want, why, fmt.Sprintf(message, want), false)
+}
+
+// hindrance is obstacle, except that an operator's move does not wait for a
+// hold-down: the operator knows best. Going back there after a loss does.
+func (pl *planner) hindrance(want BrokerID, why Reason, back bool) (Reason, string) {
+	reason, message := pl.obstacle(want)
+	if reason == reasonHoldDown && why == ReasonOperatorMove && !back {
+		return "", ""
+	}
+	return reason, message
 }
 
 func (pl *planner) stay(id ProviderID, c Provider, o Ownership) {
@@ -352,12 +359,12 @@ func (pl *planner) place() {
 		if !w.planned {
 			o.Home = cmp.Or(o.Home, o.Broker) // where it was when it was lost
 		}
-		want, _ := favourite(pl.p, pl.p.Providers[w.id].Value, o)
+		want, why := favourite(pl.p, pl.p.Providers[w.id].Value, o)
 		if want == "" || w.planned && want == o.Broker {
 			rest = append(rest, w)
 			continue
 		}
-		if reason, message := pl.obstacle(want); reason != "" {
+		if reason, message := pl.hindrance(want, why, o.Home == want); reason != "" {
 			pl.refuse(w.id, want, reason, message)
 			rest = append(rest, w)
 			continue

@@ -167,7 +167,7 @@ func (p *Picture) whyUnowned(c Provider, o Ownership, v Seats) (Reason, string) 
 	case v.State == StateOff:
 		return ReasonHighAvailabilityOff, "No broker can own the Provider, and high availability is off. " + v.Message
 	case o.Broker != "":
-		return ReasonBrokerOffline, fmt.Sprintf("Broker %s is offline; another broker is about to take over.", o.Broker)
+		return ReasonBrokerOffline, fmt.Sprintf("Broker %s is offline; no other broker has taken over yet.", o.Broker)
 	case o.Epoch == 0:
 		return ReasonInitial, "The Provider is waiting for its first owner."
 	}

@@ -419,9 +419,9 @@ func (w *world) atRest(out farm.Outcome) error {
 		switch {
 		case v.State == farm.StateLost && o.Value.Broker != "":
 			return fmt.Errorf("%s is owned by %s without a majority", id, o.Value.Broker)
-		case v.Armed && o.Value.Broker != "" && !w.p.Alive(o.Value.Owner()):
+		case v.Armed && o.Value.Broker != "" && !w.p.Alive(o.Value.Owner()) && !refused(out, id):
 			return fmt.Errorf("%s is left with %s, which is gone", id, o.Value.Broker)
-		case v.Armed && o.Value.Broker != "" && !slices.Contains(v.Serving, o.Value.Broker) && o.Value.Target == "" && !waits(out, id):
+		case v.Armed && w.p.Alive(o.Value.Owner()) && !slices.Contains(v.Serving, o.Value.Broker) && o.Value.Target == "" && !waits(out, id):
 			return fmt.Errorf("%s is left with %s, which does not serve", id, o.Value.Broker)
 		}
 	}

@@ -319,17 +319,3 @@ func TestWatchGivesUpOnAClientThatDoesNotRead(t *testing.T) {
 	}
 	<-ended
 }
-
-func BenchmarkWatchNews(b *testing.B) {
-	bed := newBed(b, func(c *handlers.Config) { c.Log = handlers.DefaultConfig().Log })
-	term := bed.armed()
-	for i := range 500 {
-		id := farm.ProviderID(fmt.Sprintf("vc-%d", i))
-		bed.must("POST", "/sites/hq/providers", fmt.Sprintf(`{"id":%q,"type":"fake"}`, id), 201)
-		bed.own(term, id, "cb-1")
-	}
-	b.ResetTimer()
-	for i := range b.N {
-		bed.must("PATCH", "/sites/hq/providers/vc-1", fmt.Sprintf(`{"name":"n%d"}`, i), 200)
-	}
-}

@@ -24,7 +24,7 @@ func TestDriver(t *testing.T) {
 	providertest.Run(t, providertest.Fixture{
 		Driver: remotepc.Driver{},
 		Start:  peer,
-		Within: 3 * time.Second,
+		Within: 4 * time.Second,
 	})
 }
 

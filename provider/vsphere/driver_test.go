@@ -21,7 +21,7 @@ func TestDriver(t *testing.T) {
 	providertest.Run(t, providertest.Fixture{
 		Driver: vsphere.Driver{},
 		Start:  peer,
-		Within: 3 * time.Second,
+		Within: 4 * time.Second,
 	})
 }
 

@@ -178,10 +178,10 @@ func (s *Server) result(ctx *simulator.Context, ref types.ManagedObjectReference
 	for {
 		var info types.TaskInfo
 		reader.WithLock(task, func() { info = task.Info })
-		switch info.State {
-		case types.TaskInfoStateSuccess:
+		if info.State == types.TaskInfoStateSuccess {
 			return info.Result, nil
-		case types.TaskInfoStateError:
+		}
+		if info.State == types.TaskInfoStateError {
 			return nil, soap.WrapVimFault(info.Error.Fault)
 		}
 		time.Sleep(200 * time.Microsecond)

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -134,10 +135,15 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) url() *url.URL {
-	return &url.URL{Scheme: "https", Host: s.config.Listener.Addr().String(), Path: "/sdk"}
+	host := s.config.Listener.Addr().String()
+	if tcp, ok := s.config.Listener.Addr().(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		host = net.JoinHostPort("localhost", strconv.Itoa(tcp.Port))
+	}
+	return &url.URL{Scheme: "https", Host: host, Path: "/sdk"}
 }
 
-// URL is the address of the API: https://host:port/sdk.
+// URL is the address of the API, https://host:port/sdk, as seen from this
+// machine.
 func (s *Server) URL() string { return s.url().String() }
 
 // Username is what a login must give.
