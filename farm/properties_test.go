@@ -318,17 +318,22 @@ func TestEverythingIsAsBefore(t *testing.T) {
 func TestPredictionsComeTrue(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := history(t, 15)
-		w.pass(10000 * time.Hour) // a prediction takes every hold-down to be over
-		must(t, w.decide())
+		// A prediction takes every hold-down to be over, every move to be made, and
+		// knows only its own cuts.
+		w.cuts = farm.Cuts{}
+		w.p.Site.Value.MaxParallelMoves = 100
+		w.pass(10000 * time.Hour)
+		must(t, w.settle())
 		var trial farm.Trial
+		lose := rapid.Bool().Draw(t, "lose")
 		for range rapid.IntRange(1, 3).Draw(t, "lost or back") {
-			if b := w.anyBroker(t); w.p.Online(b) {
+			switch b := w.anyBroker(t); {
+			case lose && w.p.Online(b):
 				trial.Fail = append(trial.Fail, b)
-			} else {
+			case !lose && !w.p.Online(b):
 				trial.Restore = append(trial.Restore, b)
 			}
 		}
-		w.cuts = farm.Cuts{} // a prediction knows only its own cuts
 		before := copyOf(w.p)
 		predicted, err := w.p.Simulate(trial, testBounds)
 		if err != nil {
@@ -356,6 +361,20 @@ func TestPredictionsComeTrue(t *testing.T) {
 		v := w.p.Seats.Value
 		if ha := predicted.HighAvailability; ha.State != v.State || ha.Reason != v.Reason || !slices.Equal(ha.Seats, v.Seats) {
 			t.Fatalf("predicted %+v, came %+v", ha, v)
+		}
+		for _, one := range predicted.Providers {
+			owner := w.p.Owners[one.Provider].Value
+			if !w.p.Alive(owner.Owner()) {
+				owner.Broker = ""
+			}
+			// What comes back takes its hold-down to get Providers again, and
+			// others may have balanced the rest meanwhile.
+			if lose && owner.Broker != one.After {
+				t.Fatalf("predicted %+v, came %s", one, record(owner))
+			}
+			if (one.Reason == "") != (one.Before == one.After && one.After != "" || !w.p.Providers[one.Provider].Value.Enabled) {
+				t.Fatalf("a change without a reason, or the other way round: %+v", one)
+			}
 		}
 	})
 }
