@@ -168,7 +168,8 @@ func (p *Picture) compare(after *Picture, t Trial, b Bounds) Prediction {
 		}
 		switch {
 		case one.After == "" && after.Providers[id].Value.Enabled:
-			if is.Broker != "" || is.Epoch == 0 {
+			one.Reason, one.Message = ReasonMajorityLost, v.Message
+			if v.State != StateLost {
 				one.Reason, one.Message = after.whyUnowned(after.Providers[id].Value, is, v)
 			}
 			if one.Before != "" {
