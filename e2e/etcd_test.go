@@ -56,7 +56,8 @@ func runAsEtcd() bool {
 		close(ended)
 	}()
 	select {
-	case <-e.Err():
+	case err := <-e.Err():
+		fmt.Fprintln(os.Stderr, "etcd:", err)
 	case <-ended:
 	}
 	return true

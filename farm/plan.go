@@ -447,7 +447,8 @@ func (pl *planner) assign(id ProviderID, o Ownership, to BrokerID, w placing) {
 // leaves the home where it was; where its settings want it, it is at home.
 func (pl *planner) homeAfter(id ProviderID, to BrokerID, why Reason) BrokerID {
 	c, o := pl.p.Providers[id].Value, pl.p.Owners[id].Value
-	if want, _ := favourite(pl.p, c, o); to != "" && want == to || why == ReasonProviderDeleted {
+	want, _ := favourite(pl.p, c, o)
+	if to != "" && want == to || why == ReasonProviderDeleted {
 		return ""
 	}
 	home := cmp.Or(o.Home, o.Broker)
@@ -457,8 +458,8 @@ func (pl *planner) homeAfter(id ProviderID, to BrokerID, why Reason) BrokerID {
 	if home == to {
 		return ""
 	}
-	if b, ok := pl.p.Brokers[home]; !ok || !b.Value.HasSeat() {
-		return ""
+	if b, ok := pl.p.Brokers[home]; !ok || !b.Value.HasSeat() && home != want {
+		return "" // a stand-in is nobody's home, unless it is asked for
 	}
 	return home
 }

@@ -215,8 +215,10 @@ func (v *Seats) serve(site Site, cuts Cuts) {
 	majority := Majority(n)
 	tie := 2*len(group) == n && site.TieBreaker == TieBreakerPriority
 	if tie {
-		group = halfWithFirstSeat(v.Seats[0].Occupant, occupants, cuts, n/2)
-		tie = group != nil
+		half := halfWithFirstSeat(v.Seats[0].Occupant, occupants, cuts, n/2)
+		if tie = half != nil; tie {
+			group = half
+		}
 	}
 	switch {
 	case len(group) < majority && !tie:

@@ -3,6 +3,8 @@ package handlers_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,9 +17,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"crypto/sha256"
-	"encoding/hex"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -68,7 +67,7 @@ func newBed(t testing.TB, change ...func(*handlers.Config)) *bed {
 		f(&c)
 	}
 	api, err := handlers.New(c, handlers.Beside{Pattern: "/", Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprint(w, "console")
+		_, _ = fmt.Fprint(w, "console")
 	})})
 	if err != nil {
 		t.Fatal(err)

@@ -73,7 +73,7 @@ func serve(ctx context.Context, cfg Config, ln net.Listener, st store.Store, p P
 	}
 	bc := brokerConfig(cfg, st, ln.Addr(), p.Version)
 	bc.Metrics, bc.Log = metrics, log
-	announce(log, cfg, ln.Addr(), p.Version)
+	announce(log, cfg, ln.Addr(), p)
 
 	// Each stops after the one above it: the API answers while the broker hands
 	// over, and both need the store.
@@ -129,12 +129,15 @@ func brokerConfig(cfg Config, st store.Store, addr net.Addr, version string) bro
 }
 
 // announce says what this server is, and how long a takeover can take.
-func announce(log *slog.Logger, cfg Config, addr net.Addr, version string) {
-	log.Info("serving", "version", version, "listen", addr.String(), "address", cfg.advertised(addr),
-		"site", cfg.Site, "broker", cfg.Broker)
-	bounds := cfg.Timing().Bounds()
-	log.Info(fmt.Sprintf("a crashed broker's Providers are taken over within %v; if an etcd leader dies too, within %v",
-		bounds.BrokerLost, bounds.BrokerAndStorageLeader), "leaseTTL", cfg.Timing().TTL, "margin", cfg.Timing().Margin)
+func announce(log *slog.Logger, cfg Config, addr net.Addr, p Process) {
+	log.Info("serving", "version", p.Version, "listen", addr.String(), "address", cfg.advertised(addr),
+		"site", cfg.Site, "broker", cfg.Broker, "etcd", cfg.Etcd)
+	timing := cfg.Timing()
+	bounds := timing.Bounds()
+	log.Info("takeover bounds", "brokerLost", bounds.BrokerLost, "brokerAndStorageLeader", bounds.BrokerAndStorageLeader,
+		"plannedMove", bounds.PlannedMove, "ttl", timing.TTL, "margin", timing.Margin)
+	fmt.Fprintf(p.Stdout, "A crashed broker's Providers are taken over within %v; if an etcd leader dies too, within %v.\n",
+		bounds.BrokerLost, bounds.BrokerAndStorageLeader)
 }
 
 func newLogger(cfg Config, w io.Writer) *slog.Logger {

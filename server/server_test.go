@@ -64,15 +64,15 @@ func run(t *testing.T, cfg Config, st store.Store) *running {
 }
 
 // wait returns how the server ended, and how long that took.
-func (r *running) wait() (error, time.Duration) {
+func (r *running) wait() (time.Duration, error) {
 	r.t.Helper()
 	begin := time.Now()
 	select {
 	case err := <-r.ended:
-		return err, time.Since(begin)
+		return time.Since(begin), err
 	case <-time.After(20 * time.Second):
 		r.t.Fatal("the server does not stop")
-		return nil, 0
+		return 0, nil
 	}
 }
 
@@ -146,7 +146,7 @@ func TestAServerAnswersWhatItPromises(t *testing.T) {
 		}
 	}
 	r.stop()
-	if err, _ := r.wait(); err != nil {
+	if _, err := r.wait(); err != nil {
 		t.Error(err)
 	}
 }
@@ -165,7 +165,7 @@ func TestAStopEndsWatchesAndHandsOverFirst(t *testing.T) {
 		t.Fatalf("watch: %s, %v", watch.Status, lines.Err())
 	}
 	r.stop()
-	if err, took := r.wait(); err != nil || took > drainTimeout {
+	if took, err := r.wait(); err != nil || took > drainTimeout {
 		t.Errorf("stopped after %v: %v", took, err)
 	}
 	for lines.Scan() { // to its end, which has come
@@ -188,7 +188,7 @@ func TestAServerStopsAtOnceWhileStorageIsAway(t *testing.T) {
 		t.Errorf("healthz: %s", response.Status)
 	}
 	r.stop()
-	if err, took := r.wait(); err != nil || took > time.Second {
+	if took, err := r.wait(); err != nil || took > time.Second {
 		t.Errorf("stopped after %v: %v", took, err)
 	}
 }
@@ -201,7 +201,7 @@ func TestAServerWithAnotherFarmsTokenEndsAndSaysWhy(t *testing.T) {
 	cfg := DefaultConfig()
 	cfg.Site, cfg.Broker = "hq", "cb-1"
 	r := run(t, cfg, st)
-	if err, _ := r.wait(); err == nil || !strings.Contains(err.Error(), "--root-token-file") {
+	if _, err := r.wait(); err == nil || !strings.Contains(err.Error(), "--root-token-file") {
 		t.Errorf("got %v", err)
 	}
 	if st.Latest().Sites["hq"] != nil {
@@ -218,7 +218,7 @@ func TestAServerSpeaksHTTPS(t *testing.T) {
 		t.Errorf("%s, TLS %v", response.Status, response.TLS)
 	}
 	r.stop()
-	if err, _ := r.wait(); err != nil {
+	if _, err := r.wait(); err != nil {
 		t.Error(err)
 	}
 }

@@ -59,30 +59,43 @@ func hashToken(token string) store.TokenHash {
 // may be away for as long as it likes. A nil error with ctx ended means that
 // the server was stopped before it could know.
 func ensureRootToken(ctx context.Context, st store.Store, given string, out io.Writer, log *slog.Logger) error {
-	retry := time.NewTimer(0)
-	defer retry.Stop()
-	for ctx.Err() == nil {
+	if err := firstView(ctx, st, log); err != nil {
+		return nil // only when ctx has ended
+	}
+	for {
 		err := tryRootToken(ctx, st, given, out)
 		if err == nil || errors.Is(err, ErrOtherRootToken) {
 			return err
 		}
-		if ctx.Err() != nil {
-			break
-		}
-		log.Warn("cannot look for the Farm's first token yet", "err", err)
-		retry.Reset(time.Second + mathrand.N(time.Second))
+		log.Warn("cannot look for the Farm's first token; trying again", "err", err)
+		retry := time.NewTimer(time.Second + mathrand.N(time.Second))
 		select {
-		case <-ctx.Done():
 		case <-retry.C:
+		case <-ctx.Done():
+			retry.Stop()
+			return nil
 		}
 	}
-	return nil
+}
+
+// firstView blocks until storage has answered once, and says what keeps it from
+// that: it may be a wrong --etcd.
+func firstView(ctx context.Context, st store.Store, log *slog.Logger) error {
+	for limit := 3 * time.Second; ; limit = time.Minute {
+		attempt, cancel := context.WithTimeout(ctx, limit)
+		_, err := st.Wait(attempt, 0)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return ctx.Err()
+		}
+		asking, cancel := context.WithTimeout(ctx, time.Second)
+		health := st.Health(asking)
+		cancel()
+		log.Warn("storage has not answered yet; requests are answered 503 until it does", "problem", health.Problem)
+	}
 }
 
 func tryRootToken(ctx context.Context, st store.Store, given string, out io.Writer) error {
-	if _, err := st.Wait(ctx, 0); err != nil { // the first View, however long it takes
-		return err
-	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 
@@ -120,5 +133,5 @@ func tryRootToken(ctx context.Context, st store.Store, given string, out io.Writ
 
 func printToken(out io.Writer, token string) {
 	const line = "--------------------------------------------------------------------------"
-	_, _ = fmt.Fprintf(out, "%s\nThe Farm's root token. Keep it safe: it is shown this once and stored hashed.\n\n    %s\n%s\n", line, token, line)
+	fmt.Fprintf(out, "%s\nThe Farm's root token. Keep it safe: it is shown this once and stored hashed.\n\n    %s\n%s\n", line, token, line)
 }

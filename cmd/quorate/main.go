@@ -73,7 +73,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("%w; see quorate --help", err)
+		return fmt.Errorf("%w\nSee quorate --help.", err)
 	}
 	return chosen.Run()
 }

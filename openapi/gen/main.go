@@ -125,9 +125,7 @@ func swag(ctx context.Context, root string, stderr io.Writer) ([]byte, error) {
 	if err := cmd.Run(); err != nil {
 		return nil, fmt.Errorf("swag: %w\n%s", err, said.Bytes())
 	}
-	if said.Len() > 0 {
-		fmt.Fprintf(stderr, "%s", said.Bytes())
-	}
+	_, _ = stderr.Write(said.Bytes())
 	return os.ReadFile(filepath.Join(dir, "swagger.json"))
 }
 

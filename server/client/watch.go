@@ -16,9 +16,6 @@ type Message struct {
 	Data      []byte
 }
 
-// errStop is how a caller of follow says that it has seen enough.
-var errStop = errors.New("seen enough")
-
 // A stream on which nothing comes for this long is dead: the server writes a
 // comment every 10 s.
 const silence = 25 * time.Second

@@ -45,6 +45,10 @@ func Run(ctx context.Context, cfg Config, p Process) (err error) {
 	if err := d.run(ctx); err != nil && !stopped(ctx, err) {
 		return err
 	}
+	if !dir.temporary {
+		d.say.line("Stopped. To go on, run it again with --data-dir %s.", dir.path)
+		return nil
+	}
 	d.say.line("Stopped; nothing remains.")
 	return nil
 }
@@ -192,11 +196,11 @@ func (d *run) keepAlive(ctx context.Context, b *broker, s starter) error {
 			return fmt.Errorf("%s did not start (%s); its log ends with:\n%s", b.id, end, b.tail())
 		}
 		if d.RestartAfter < 0 {
-			d.say.now("%s (pid %d) is dead: %s. It stays dead (--restart-after never).", b.id, end.pid, end)
+			d.say.now("%s (pid %d) %s. It is not started again (--restart-after never).", b.id, end.pid, end)
 			<-ctx.Done()
 			return nil
 		}
-		d.say.now("%s (pid %d) is dead: %s. It is started again in %s.", b.id, end.pid, end, d.RestartAfter)
+		d.say.now("%s (pid %d) %s. It is started again in %s.", b.id, end.pid, end, d.RestartAfter)
 		pause := time.NewTimer(time.Duration(d.RestartAfter))
 		select {
 		case <-pause.C:

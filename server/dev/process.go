@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -55,9 +54,9 @@ type exit struct {
 
 func (e exit) String() string {
 	if e.err == nil {
-		return "exited"
+		return "has stopped"
 	}
-	return e.err.Error()
+	return "is dead: " + e.err.Error()
 }
 
 // run starts the process, tells its pid and blocks until it has ended. When ctx
@@ -111,22 +110,4 @@ func (b *broker) tail() string {
 		}
 	}
 	return strings.TrimSpace(string(content))
-}
-
-// roster knows which process each broker is now.
-type roster struct {
-	mu   sync.Mutex
-	pids map[string]int
-}
-
-func (r *roster) set(id string, pid int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.pids[id] = pid
-}
-
-func (r *roster) pid(id string) int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.pids[id]
 }

@@ -21,7 +21,7 @@ type teller struct {
 func (t *teller) line(format string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	_, _ = fmt.Fprintf(t.out, format+"\n", args...) // nobody to tell that nobody can be told
+	fmt.Fprintf(t.out, format+"\n", args...)
 }
 
 // now is a line with the time in front.

@@ -28,7 +28,12 @@ func benchStore(b *testing.B) *etcd.Store {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- st.Run(ctx) }()
-	b.Cleanup(func() { cancel(); <-done })
+	b.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			b.Error(err)
+		}
+	})
 	site := farm.NewSite("hq")
 	if _, err := st.Edit(b.Context(), "hq", func(*farm.Picture) (store.Change, error) {
 		return store.Change{PutSite: &site}, nil

@@ -51,6 +51,7 @@ func shows(t *testing.T, st store.Store, moves int) {
 }
 
 func TestTheViewRecoversFromACompactionItMissed(t *testing.T) {
+	t.Parallel()
 	srv := etcdtest.Start(t)
 	m := newMemory(t, srv)
 	st := m.open(t)
@@ -78,6 +79,7 @@ func TestTheViewRecoversFromACompactionItMissed(t *testing.T) {
 }
 
 func TestTheViewRecoversWhenEtcdHasBeenAway(t *testing.T) {
+	t.Parallel()
 	srv := etcdtest.Start(t)
 	st := newMemory(t, srv).open(t)
 	put(t, st, 1)
@@ -96,6 +98,7 @@ func TestTheViewRecoversWhenEtcdHasBeenAway(t *testing.T) {
 }
 
 func TestAFrozenEtcdIsNoticedAndLeftBehind(t *testing.T) {
+	t.Parallel()
 	all := etcdtest.StartCluster(t, 3)
 	var endpoints []string
 	for _, s := range all {
@@ -142,6 +145,7 @@ func TestAFrozenEtcdIsNoticedAndLeftBehind(t *testing.T) {
 }
 
 func TestACoordinatorsWriteSurvivesTheLossOfEtcdsLeader(t *testing.T) {
+	t.Parallel()
 	all := etcdtest.StartCluster(t, 3)
 	var endpoints []string
 	for _, s := range all {
@@ -207,6 +211,7 @@ func TestWritesOfOthersInTheSameEtcdHoldNothingUp(t *testing.T) {
 }
 
 func TestAFullEtcdSaysSoAndKeepsLeasesAlive(t *testing.T) {
+	t.Parallel()
 	m := newMemory(t, etcdtest.StartWith(t, func(c *embed.Config) { c.QuotaBackendBytes = 4 << 20 }))
 	st := m.open(t)
 	put(t, st, 1)

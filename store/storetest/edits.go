@@ -180,8 +180,8 @@ func decidesAgain(b *bench) {
 
 func changesNothing(b *bench) {
 	st := b.open()
-	p := b.site(st, hq, "cb-1")
-	p = b.provider(st, "vc-1")
+	b.site(st, hq, "cb-1")
+	p := b.provider(st, "vc-1")
 	site, broker, provider := p.Site.Value, p.Brokers["cb-1"].Value, p.Providers["vc-1"].Value
 	for _, c := range []store.Change{
 		{},
