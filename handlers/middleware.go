@@ -147,7 +147,7 @@ func (a *API) whoAsks(r *http.Request) (caller, error) {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	token = strings.TrimSpace(token)
 	if !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return caller{}, problem("unauthorized", "Send the header Authorization: Bearer <token> with a token of this Farm.")
+		return caller{}, problem("unauthorized", "Send the header Authorization: Bearer, followed by a token of this Farm.")
 	}
 	sum := sha256.Sum256([]byte(token))
 	hash := store.TokenHash(hex.EncodeToString(sum[:]))

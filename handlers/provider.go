@@ -452,10 +452,6 @@ func (a *API) newProvider(wr *write, p *farm.Picture, b ProviderBody) (store.Cha
 		return store.Change{}, "", unknownBroker(err, preferredBroker)
 	}
 	v.Preferred = chosen
-	if secret == nil {
-		none := "" // a Provider of this name may have had one
-		secret = &none
-	}
 	return store.Change{PutProvider: &v, Secret: secret, Events: told(farm.ProviderSubject(id), "%s was added", id)},
 		strings.TrimSpace("The Preferred Connection Broker is " + preferenceName(chosen) + ". " + why), nil
 }

@@ -99,6 +99,9 @@ func (a *API) newRouter() http.Handler {
 			continue
 		}
 		r.Method(http.MethodGet, b.Pattern, b.Handler)
+		if folder, all := strings.CutSuffix(b.Pattern, "/*"); all {
+			r.Method(http.MethodGet, folder, b.Handler) // it knows how to redirect
+		}
 	}
 	r.NotFound(func(w http.ResponseWriter, req *http.Request) {
 		ours := req.URL.Path == "/api" || strings.HasPrefix(req.URL.Path, "/api/")

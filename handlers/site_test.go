@@ -138,6 +138,11 @@ func TestStatusMayMoveBetweenReadAndWrite(t *testing.T) {
 	between := b.must("GET", "/sites/hq/providers/vc-1", "", 200).has("/status/owner", "cb-1").text
 	b.must("PUT", "/sites/hq/providers/vc-1", read, 200, "If-Match: *")
 	b.must("PUT", "/sites/hq/providers/vc-1", between, 200, "If-Match: *")
+	for i := range 9 { // also after many other events
+		b.must("PATCH", "/sites/hq", fmt.Sprintf(`{"name":"n%d"}`, i), 200)
+	}
+	b.must("PUT", "/sites/hq/providers/vc-1", read, 200, "If-Match: *")
+	b.refused("PUT", "/sites/hq/providers/vc-1", strings.Replace(read, `"owner":""`, `"owner":"cb-2"`, 1), 422, "invalid", "If-Match: *")
 }
 
 func TestDryRunStoresNothing(t *testing.T) {

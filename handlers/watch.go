@@ -238,7 +238,7 @@ func (m message) write(to *bytes.Buffer) {
 
 // send writes to the client, which must accept it in time.
 func (s *stream) send(text []byte) error {
-	
+	_ = s.to.SetWriteDeadline(time.Now().Add(s.api.WriteTimeout)) // not every connection has deadlines
 	if _, err := s.w.Write(text); err != nil {
 		return fmt.Errorf("write to event stream: %w", err)
 	}

@@ -319,5 +319,9 @@ func TestWatchGivesUpOnAClientThatDoesNotRead(t *testing.T) {
 			b.must("PATCH", "/sites/hq", fmt.Sprintf(`{"description":"%d %s"}`, i, long), 200)
 		}
 	}
-	<-ended
+	select {
+	case <-ended:
+	case <-time.After(5 * time.Second):
+		t.Error("the stream of a client that does not read goes on")
+	}
 }

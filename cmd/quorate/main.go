@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"os/signal"
 	"runtime"
@@ -95,6 +96,9 @@ func (c *devCommand) Run(ctx context.Context, to streams) error {
 	if err != nil {
 		return fmt.Errorf("finding this program's file: %w", err)
 	}
+	// The vSphere simulator tells the standard logger of every client that is
+	// killed, which is what this command is for.
+	log.SetOutput(io.Discard)
 	return dev.Run(ctx, c.Config, dev.Process{Binary: binary, Stdout: to.out})
 }
 
