@@ -165,6 +165,8 @@ func obstacle(p *Picture, v Seats, b BrokerID) (Reason, string) {
 		return ReasonBrokerDraining, fmt.Sprintf("Broker %s is draining.", b)
 	case config.Value.Mode == ModeStandby && !v.seated(b):
 		return ReasonStandbyReleased, fmt.Sprintf("Broker %s is standby.", b)
+	case !v.seated(b) && v.Returns[b].Held:
+		return reasonHoldDown, fmt.Sprintf("Broker %s has just come back; it takes its seat again once it has been steady for %s.", b, holdDown(p.Site.Value, v.Returns[b].Flaps))
 	case !v.seated(b):
 		return ReasonStandbyReleased, fmt.Sprintf("Broker %s sits on no seat.", b)
 	case !slices.Contains(v.Serving, b):
@@ -242,7 +244,7 @@ func (pl *planner) keepOrMove(id ProviderID, c Provider, o Ownership) {
 // hold-down: the operator knows best. Going back there after a loss does.
 func (pl *planner) hindrance(want BrokerID, why Reason, back bool) (Reason, string) {
 	reason, message := pl.obstacle(want)
-	if reason == reasonHoldDown && why == ReasonOperatorMove && !back {
+	if reason == reasonHoldDown && why == ReasonOperatorMove && !back && pl.eligible[want] {
 		return "", ""
 	}
 	return reason, message

@@ -372,8 +372,9 @@ func TestPredictionsComeTrue(t *testing.T) {
 			if lose && owner.Broker != one.After {
 				t.Fatalf("predicted %+v, came %s", one, record(owner))
 			}
-			if (one.Reason == "") != (one.Before == one.After && one.After != "" || !w.p.Providers[one.Provider].Value.Enabled) {
-				t.Fatalf("a change without a reason, or the other way round: %+v", one)
+			unowned := one.After == "" && w.p.Providers[one.Provider].Value.Enabled
+			if (one.Before != one.After || unowned) && (one.Reason == "" || !sentence(one.Message)) {
+				t.Fatalf("a change without a reason: %+v", one)
 			}
 		}
 	})

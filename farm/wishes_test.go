@@ -26,7 +26,7 @@ type wanted struct {
 }
 
 // wishes is everything that can be wanted, first match first.
-var wishes []wish
+var wishes = allWishes()
 
 var afterwards = regexp.MustCompile(`^(.*?)(?: \(([a-z-]+)\))?(?: ?"(.*)")?$`)
 
@@ -95,7 +95,6 @@ func allWishes() []wish {
 
 		// Decisions and refusals.
 		can(who+" stays?", wantStay),
-		can(who+" refused(?: "+one+")?", wantRefused),
 		can(who+" not refused", func(t *telling, w wanted) error {
 			ids, err := t.providers(w.m[1])
 			for _, id := range ids {
@@ -105,6 +104,7 @@ func allWishes() []wish {
 			}
 			return err
 		}),
+		can(who+" refused(?: "+one+")?", wantRefused),
 		can("moves ([0-9]+)", func(t *telling, w wanted) error {
 			n := 0
 			for _, o := range t.p.Owners {
@@ -148,8 +148,8 @@ func allWishes() []wish {
 
 		// Statuses.
 		can(who+" (?:is|are) ([a-z]+)", wantStatus),
-		can(who+" honored", func(t *telling, w wanted) error { return wantPreference(t, w, true) }),
 		can(who+" not honored", func(t *telling, w wanted) error { return wantPreference(t, w, false) }),
+		can(who+" honored", func(t *telling, w wanted) error { return wantPreference(t, w, true) }),
 		can("home (.+)", func(t *telling, w wanted) error {
 			return pairs(w.m[1], func(id, home string) error {
 				return differ("home of "+id, t.p.ProviderStatus(farm.ProviderID(id)).Home, home)

@@ -10,6 +10,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"io"
 	"math/big"
 	"net"
@@ -206,6 +207,18 @@ func TestAServerWithAnotherFarmsTokenEndsAndSaysWhy(t *testing.T) {
 	}
 	if st.Latest().Sites["hq"] != nil {
 		t.Error("its broker has joined")
+	}
+}
+
+// foreign is a Farm that a newer version has written.
+type foreign struct{ store.Store }
+
+func (foreign) Run(context.Context) error { return store.ErrFormat }
+
+func TestAServerDoesNotServeANewerVersionsFarm(t *testing.T) {
+	r := run(t, DefaultConfig(), foreign{mem.New()})
+	if _, err := r.wait(); !errors.Is(err, store.ErrFormat) {
+		t.Errorf("got %v", err)
 	}
 }
 
