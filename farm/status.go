@@ -223,8 +223,8 @@ func (p *Picture) BrokerStatus(id BrokerID) BrokerStatus {
 			}
 		}
 	}
-	for _, o := range p.Owners {
-		if o.Value.Broker == id && p.Alive(o.Value.Owner()) {
+	for provider := range p.Providers {
+		if o := p.Owners[provider].Value; o.Broker == id && p.Alive(o.Owner()) {
 			st.Providers++
 		}
 	}
@@ -282,6 +282,7 @@ func (p *Picture) SiteStatus() SiteStatus {
 			if p.Online(id) {
 				st.Brokers.Standby++
 			}
+		case RoleIdle:
 		}
 	}
 	for id := range p.Providers {
@@ -294,6 +295,7 @@ func (p *Picture) SiteStatus() SiteStatus {
 			st.Providers.Unavailable++
 		case ProviderAbandoned:
 			st.Providers.Abandoned++
+		case ProviderConnecting, ProviderDisabled:
 		}
 	}
 	st.Warnings = p.warnings(v)
