@@ -153,6 +153,7 @@ func TestWatchTellsWhatChanges(t *testing.T) {
 
 	b.must("DELETE", "/sites/hq/providers/vc-1", "", 204)
 	w.message("site").has("/status/providers/total", 0)
+	w.message("broker").has("/id", "cb-3", "/status/providers", 0)
 	w.message("provider").has("/id", "vc-1", "/deleted", true)
 	w.message("event").has("/message", "vc-1 was deleted")
 
