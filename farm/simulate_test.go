@@ -56,6 +56,22 @@ func TestATrialOfAnEmptySite(t *testing.T) {
 	}
 }
 
+// Without a majority that is the reason for every Provider, also for one that
+// never had an owner.
+func TestATrialThatLosesTheMajority(t *testing.T) {
+	w := running(t)
+	w.provider("vc-9", farm.Automatic)
+	tried, err := w.p.Simulate(farm.Trial{Fail: []farm.BrokerID{"cb-1", "cb-2", "cb-4"}}, testBounds)
+	if err != nil || len(tried.Providers) != 4 || !tried.Unbounded || tried.HostsAffected != 6 {
+		t.Fatalf("got %+v %v", tried, err)
+	}
+	for _, p := range tried.Providers {
+		if p.After != "" || p.Reason != farm.ReasonMajorityLost || p.Message != tried.HighAvailability.Message {
+			t.Errorf("got %+v", p)
+		}
+	}
+}
+
 func TestATrialNamesBrokersThatExist(t *testing.T) {
 	w := running(t)
 	for _, trial := range []farm.Trial{
@@ -79,7 +95,12 @@ func TestStoppableInPlainWords(t *testing.T) {
 			t.Errorf("%q is no sentence", e)
 		}
 	}
-	// Asking of a broker that is not needed says nothing of the others.
+	// A Provider that is about to get its first owner has nothing to do with it.
+	w.provider("vc-9", farm.Automatic)
+	if again := w.p.Stoppable("cb-1", testBounds); !reflect.DeepEqual(s, again) {
+		t.Errorf("got %+v, want %+v", again, s)
+	}
+	delete(w.p.Providers, "vc-9")
 	w.dies("cb-1")
 	w.dies("cb-2")
 	if err := w.decide(); err != nil {
