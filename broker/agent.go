@@ -37,7 +37,7 @@ type agent struct {
 }
 
 func startAgent(l *life, id farm.ProviderID, d duty) *agent {
-	ctx, quit := context.WithCancel(l.permit.context())
+	ctx, quit := context.WithCancel(provider.Guarded(l.permit.context(), l.permit.check))
 	a := &agent{
 		life: l, id: id, epoch: d.record.Value.Epoch, duty: d,
 		box: make(chan duty, 1), quit: quit, done: make(chan struct{}),

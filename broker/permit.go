@@ -87,6 +87,14 @@ func (p *permit) holds() bool {
 	return p.ctx.Err() == nil && time.Now().Before(p.until)
 }
 
+// check is holds as an error.
+func (p *permit) check() error {
+	if !p.holds() {
+		return errSelfStop
+	}
+	return nil
+}
+
 // context ends when the right does.
 func (p *permit) context() context.Context {
 	p.mu.Lock()

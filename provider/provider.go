@@ -40,7 +40,7 @@ type Type struct {
 }
 
 // Driver makes connections to one kind of Provider. It holds no state and is
-// safe for concurrent use.
+// safe for concurrent use. It and its Conns ask Allowed before every request.
 type Driver interface {
 	Type() Type
 

@@ -39,6 +39,15 @@ func testNext(t *testing.T, f Fixture) {
 			tr.untilState(conn, id, state)
 		}
 	})
+	t.Run("asks before it calls", func(t *testing.T) {
+		tr := start(t, f)
+		conn := tr.connect()
+		refused := errors.New("it is not allowed any more")
+		ctx := provider.Guarded(tr.ctx, func() error { return refused })
+		if n, err := conn.Next(ctx); !errors.Is(err, refused) {
+			t.Errorf("next says %+v, %v", n, err)
+		}
+	})
 	t.Run("has no news of a Provider where nothing happens", func(t *testing.T) {
 		tr := start(t, f)
 		conn := tr.connect()

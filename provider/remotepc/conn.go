@@ -45,8 +45,8 @@ func (c *conn) Next(ctx context.Context) (provider.Inventory, error) {
 		switch {
 		case c.life.Err() != nil:
 			return provider.Inventory{}, fmt.Errorf("%w: it was closed", provider.ErrConnectionFailed)
-		case ctx.Err() != nil:
-			return provider.Inventory{}, fmt.Errorf("check PCs: %w", ctx.Err())
+		case provider.Allowed(ctx) != nil:
+			return provider.Inventory{}, fmt.Errorf("check PCs: %w", provider.Allowed(ctx))
 		}
 		if n := c.news(states); n.Full || len(n.Hosts) > 0 {
 			return n, nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/farm"
+	"github.com/quorate/quorate/provider"
 )
 
 // probe says whether users could connect to addr: on if a connection is
@@ -15,7 +16,7 @@ import (
 // the reason lies on this side: the name cannot be resolved, there is no
 // network, or there are no sockets left.
 func probe(ctx context.Context, addr string, timeout time.Duration) farm.HostState {
-	if ctx.Err() != nil {
+	if provider.Allowed(ctx) != nil {
 		return farm.HostUnknown
 	}
 	d := net.Dialer{Timeout: timeout}

@@ -9,6 +9,8 @@ import (
 
 	"github.com/vmware/govmomi/vim25"
 	"github.com/vmware/govmomi/vim25/soap"
+
+	"github.com/quorate/quorate/provider"
 )
 
 // oldestVersion of the API that is spoken to, and the version that is spoken:
@@ -48,10 +50,14 @@ type unavailable struct{ status string }
 func (e *unavailable) Error() string { return "the server answers " + e.status }
 
 // onlySOAP lets only answers through that may be SOAP. A redirect is none: it
-// would take the password to wherever it says.
+// would take the password to wherever it says. No request begins that is not
+// allowed any more.
 type onlySOAP struct{ next *http.Transport }
 
 func (o onlySOAP) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := provider.Allowed(r.Context()); err != nil {
+		return nil, err
+	}
 	res, err := o.next.RoundTrip(r)
 	if err != nil {
 		return nil, err
