@@ -245,7 +245,7 @@ func (a *agent) connect(ctx context.Context) (aim, provider.Conn, error) {
 
 // close logs out while the broker may still act, and only frees afterwards.
 func (a *agent) close(conn provider.Conn) {
-	ctx, cancel := context.WithTimeout(a.permit.context(), closeTimeout)
+	ctx, cancel := context.WithTimeout(provider.Guarded(a.permit.context(), a.permit.check), closeTimeout)
 	defer cancel()
 	if err := conn.Close(ctx); err != nil {
 		a.Log.Debug("connection not closed cleanly", "provider", a.id, "err", err)
