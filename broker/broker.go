@@ -98,7 +98,7 @@ func Run(ctx context.Context, c Config) error {
 	c.Log = c.Log.With("site", c.Site, "broker", c.Broker)
 	m := newMetrics(c.Metrics)
 	for ctx.Err() == nil {
-		if err := c.join(ctx); err != nil {
+		if err := c.join(ctx, false); err != nil {
 			break // only when ctx has ended
 		}
 		session, err := c.register(ctx)
@@ -112,16 +112,19 @@ func Run(ctx context.Context, c Config) error {
 	return nil
 }
 
-// join puts the Site and the broker into the configuration if they are missing,
-// and keeps the broker's address true. It tries until ctx ends.
-func (c Config) join(ctx context.Context) error {
+// join puts the Site and the broker into the configuration if they are missing.
+// Once the broker is present, and only then, the address is its own to change:
+// before, another server may be that broker. It tries until ctx ends.
+func (c Config) join(ctx context.Context, present bool) error {
 	return c.insist(ctx, "joining the Site", func(ctx context.Context) error {
-		_, err := c.Store.Edit(ctx, c.Site, func(p *farm.Picture) (store.Change, error) { return c.joining(p, time.Now()), nil })
+		_, err := c.Store.Edit(ctx, c.Site, func(p *farm.Picture) (store.Change, error) {
+			return c.joining(p, present, time.Now()), nil
+		})
 		return err
 	})
 }
 
-func (c Config) joining(p *farm.Picture, now time.Time) (change store.Change) {
+func (c Config) joining(p *farm.Picture, present bool, now time.Time) (change store.Change) {
 	note := func(subject, format string, args ...any) {
 		change.Events = append(change.Events, farm.Event{Time: now, Type: farm.EventConfigChanged, Subject: subject,
 			Message: fmt.Sprintf(format, args...), Cause: farm.BrokerSubject(c.Broker)})
@@ -139,7 +142,7 @@ func (c Config) joining(p *farm.Picture, now time.Time) (change store.Change) {
 	case !ok:
 		b = farm.NewBroker(p, farm.Broker{ID: c.Broker, Mode: c.Mode, Priority: c.Priority, Enabled: true, CreatedAt: now})
 		note(farm.BrokerSubject(c.Broker), "Broker %s joined the Site as %s.", c.Broker, b.Mode)
-	case c.Address == "" || b.Address == c.Address:
+	case !present || c.Address == "" || b.Address == c.Address:
 		return change
 	default:
 		note(farm.BrokerSubject(c.Broker), "Broker %s is at %s now.", c.Broker, c.Address)

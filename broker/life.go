@@ -54,6 +54,7 @@ func (l *life) run(ctx context.Context) error {
 	group.Go(func() error { return l.keepPresence(living) })
 	group.Go(func() error { return l.runAgents(living) })
 	group.Go(func() error { return l.stand(living) })
+	group.Go(func() error { return ended(living, l.join(living, true)) })
 	group.Go(func() error {
 		select {
 		case <-ctx.Done():
@@ -68,6 +69,14 @@ func (l *life) run(ctx context.Context) error {
 	l.keepers.Wait() // no agent acts any more: the presence may go
 	l.close(ctx)
 	if ctx.Err() != nil || errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// ended is err, unless ctx has ended.
+func ended(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
 		return nil
 	}
 	return err

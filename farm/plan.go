@@ -366,7 +366,11 @@ func (pl *planner) place() {
 			rest = append(rest, w)
 			continue
 		}
-		if reason, message := pl.hindrance(want, why, o.Home == want); reason != "" {
+		reason, message := pl.hindrance(want, why, o.Home == want)
+		if reason == reasonHoldDown && pl.eligible[want] && pl.noneSteady() {
+			reason = "" // nobody else would do for the hold-down: no need to move twice
+		}
+		if reason != "" {
 			pl.refuse(w.id, want, reason, message)
 			rest = append(rest, w)
 			continue
@@ -382,6 +386,16 @@ func (pl *planner) place() {
 		}
 		pl.give(w, o, to, fmt.Sprintf("%s %s has the fewest Providers.", w.because, to))
 	}
+}
+
+// noneSteady reports whether every eligible broker has just come back.
+func (pl *planner) noneSteady() bool {
+	for id := range pl.eligible {
+		if !pl.held(id) {
+			return false
+		}
+	}
+	return true
 }
 
 func (pl *planner) give(w placing, o Ownership, to BrokerID, message string) {

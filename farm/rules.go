@@ -157,7 +157,7 @@ func (p *Picture) checkSeats(acceptLoss bool, change func(Broker) (Broker, bool)
 			"High availability of the Site turns off.",
 			"If a broker goes offline, its Providers become unavailable and stay with it until it is back.",
 			"No standby broker is activated, and nothing moves back or is balanced.",
-			fmt.Sprintf("%s with an automatic Preferred Connection Broker %s.", count(p.automatic(), "Provider"), plural(p.automatic(), "stays where it is", "stay where they are")),
+			fmt.Sprintf("%s with an automatic Preferred Connection Broker %s with the present owner for as long as that is an active broker.", count(p.automatic(), "Provider"), plural(p.automatic(), "stays", "stay")),
 		},
 	}
 }

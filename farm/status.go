@@ -152,7 +152,10 @@ func (p *Picture) standing(id ProviderID) ProviderStatus {
 	case alive:
 		st.State, st.Message = ProviderConnecting, fmt.Sprintf("Broker %s is connecting.", o.Broker)
 	default:
-		st.State = ProviderUnavailable
+		st.State, st.Since = ProviderUnavailable, time.Time{} // the record's is older than the loss
+		if o.Broker == "" {
+			st.Since = o.Since
+		}
 		st.Reason, st.Message = p.whyUnowned(c, o, v)
 	}
 	return st

@@ -280,6 +280,16 @@ func (v Seats) tell(s Situation) []Event {
 				Reason: ReasonBrokerOffline, Message: fmt.Sprintf("Broker %s is offline: its presence is gone.", id)})
 		}
 	}
+	for _, id := range slices.Sorted(maps.Keys(p.Providers)) {
+		o := p.Owners[id].Value
+		if v.State != StateOff || !p.Providers[id].Value.Enabled || o.Broker == "" || p.Alive(o.Owner()) || was.Online[o.Broker] != o.Incarnation {
+			continue
+		}
+		// Nobody takes over, so no change of owner will tell of it.
+		reason, message := p.whyUnowned(p.Providers[id].Value, o, v)
+		add(Event{Type: EventStateChanged, Subject: ProviderSubject(id), From: string(p.Reports[id].State), To: string(ProviderUnavailable),
+			Epoch: o.Epoch, Reason: reason, Message: message, Cause: BrokerSubject(o.Broker)})
+	}
 	for _, id := range slices.Sorted(maps.Keys(v.Online)) {
 		if v.Online[id] != was.Online[id] {
 			add(Event{Type: EventBrokerOnline, Subject: BrokerSubject(id), From: string(BrokerOffline), To: string(BrokerOnline),

@@ -57,6 +57,7 @@ var kinds = []ProblemKind{
 	{"not-found", "There is no such thing", 404, "Check the path and the names in it."},
 	{"method-not-allowed", "The method is not possible here", 405, "The Allow header lists the methods that are."},
 	{"already-exists", "The name is taken", 409, "Choose another id, or change the existing resource by PUT or PATCH."},
+	{"secret-key-required", "This server lacks the Farm's secret key", 409, "Start the server with the --secret-key-file that the Farm's other servers have, or ask one of those."},
 	{"conflict", "Something changed at the same time", 409, "Read again, then repeat the request."},
 	{string(farm.CodeThreeActiveBrokersRequired), "Three active brokers are required", 409, "A Provider may be Automatic only while at least three active brokers are online, enabled and on a seat."},
 	{string(farm.CodeNoBrokerAvailable), "No broker is available", 409, "A new Provider needs an available active broker, or a Preferred Connection Broker named in the request."},
@@ -136,6 +137,8 @@ func problemOf(err error) *Problem {
 		return problem("unavailable", "Storage did not answer in time. Wait a moment and read the resource before you repeat a write: it may have been carried out.")
 	case errors.Is(err, store.ErrGone):
 		return problem("revision-gone", "The revision of this list is no longer kept. Start again without continue.")
+	case errors.Is(err, store.ErrSecretKey):
+		return problem("secret-key-required", "This server can neither store nor read Providers' secrets: start it with the --secret-key-file that the Farm's other servers have, or ask one of those.")
 	case errors.Is(err, store.ErrConflict):
 		return problem("conflict", "Something changed at the same time. Read again, then repeat the request.")
 	default:

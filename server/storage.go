@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/quorate/quorate/store"
 	"github.com/quorate/quorate/store/etcd"
@@ -80,6 +82,29 @@ func openSealer(file string) (*store.Sealer, error) {
 		return nil, fmt.Errorf("--secret-key-file: %s: %w", file, err)
 	}
 	return sealer, nil
+}
+
+// checkSecretKey refuses a key that cannot open what the Farm has stored: a
+// broker with it would take Providers over and then fail to connect to them. It
+// returns nil if that cannot be known, since ctx has ended or storage is away.
+func checkSecretKey(ctx context.Context, st store.Store, log *slog.Logger) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	for site, p := range st.Latest().Sites {
+		for id := range p.Providers {
+			secret, err := st.Secret(ctx, site, id)
+			switch {
+			case errors.Is(err, store.ErrSecretKey):
+				return fmt.Errorf("--secret-key-file: it is not the key of this Farm: it cannot open the secret of Provider %s of Site %s. Give the key that the Farm's other servers have", id, site)
+			case err != nil:
+				log.Warn("the secret key is not checked", "err", err)
+				return nil
+			case secret != "":
+				return nil
+			}
+		}
+	}
+	return nil
 }
 
 // WriteSecretKey makes a key for --secret-key-file.

@@ -32,6 +32,8 @@ var (
 	ErrFenced = errors.New("no longer the owner")
 	// ErrFull: storage takes no writes because it has no space left.
 	ErrFull = errors.New("storage is full")
+	// ErrSecretKey: this server has no secret key, or not the Farm's.
+	ErrSecretKey = errors.New("this server does not have the Farm's secret key")
 	// ErrFormat: what is stored was written by a newer version.
 	ErrFormat = errors.New("stored format is not supported")
 )

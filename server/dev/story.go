@@ -45,7 +45,7 @@ Site %q is up after %.1fs: %d brokers, %d standby, %d Providers, everything conn
 
 Look:   curl -H "Authorization: Bearer %[7]s" %[6]s/api/v1/sites/%[1]s/providers
 `, site, took.Seconds(), d.Brokers, d.Standby, d.Providers, d.all[0].url, d.keys.token, d.dir.file("dev.json"))
-	if victim != "" {
+	if victim != "" && now.Site.Status.HighAvailability.State == "on" {
 		d.say.line("Try:    kill -9 %d        # %s, the owner of %s: another broker takes over within %v\n", d.pid(victim), victim, providerID(0), bounds.BrokerLost)
 	}
 	d.say.line("Ctrl-C stops everything. What happens from now on:")

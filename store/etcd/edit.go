@@ -145,7 +145,7 @@ func (s *Store) putSecret(t *txn, site farm.SiteID, provider farm.ProviderID, se
 		return nil
 	}
 	if s.sealer == nil {
-		return errNoSealer()
+		return fmt.Errorf("store secret: %w", store.ErrSecretKey)
 	}
 	sealed, err := s.sealer.Seal([]byte(*secret), key)
 	if err != nil {
@@ -155,8 +155,6 @@ func (s *Store) putSecret(t *txn, site farm.SiteID, provider farm.ProviderID, se
 	t.put(key, value)
 	return err
 }
-
-func errNoSealer() error { return errors.New("this server has no keyset for secrets") }
 
 // Secret reads and opens a Provider's secret.
 func (s *Store) Secret(ctx context.Context, site farm.SiteID, provider farm.ProviderID) (string, error) {
@@ -168,7 +166,7 @@ func (s *Store) Secret(ctx context.Context, site farm.SiteID, provider farm.Prov
 		return "", err
 	}
 	if s.sealer == nil {
-		return "", fmt.Errorf("read secret: %w", errNoSealer())
+		return "", fmt.Errorf("read secret: %w", store.ErrSecretKey)
 	}
 	return s.open(resp.Kvs[0])
 }
@@ -180,7 +178,8 @@ func (s *Store) open(kv *mvccpb.KeyValue) (string, error) {
 	}
 	secret, err := s.sealer.Open(r.Sealed, string(kv.Key))
 	if err != nil {
-		return "", fmt.Errorf("read secret: %w", err)
+		s.log.Debug("secret not opened", "key", string(kv.Key), "error", err)
+		return "", fmt.Errorf("read secret: %w", store.ErrSecretKey)
 	}
 	return string(secret), nil
 }

@@ -297,11 +297,22 @@ func TestSecretsNeedAKeyset(t *testing.T) {
 	}
 	m.sealer = nil
 	without := m.open(t)
-	if err := store1(without); err == nil || !strings.Contains(err.Error(), "keyset") {
+	if err := store1(without); !errors.Is(err, store.ErrSecretKey) {
 		t.Errorf("stored without a keyset: %v", err)
 	}
-	if got, err := without.Secret(within(t, 5*time.Second), "hq", "vc-1"); err == nil {
-		t.Errorf("read without a keyset: %q", got)
+	if got, err := without.Secret(within(t, 5*time.Second), "hq", "vc-1"); !errors.Is(err, store.ErrSecretKey) {
+		t.Errorf("read without a keyset: %q, %v", got, err)
+	}
+	keyset, err := store.GenerateKeyset()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.sealer, err = store.NewSealer(keyset); err != nil {
+		t.Fatal(err)
+	}
+	other := m.open(t)
+	if got, err := other.Secret(within(t, 5*time.Second), "hq", "vc-1"); !errors.Is(err, store.ErrSecretKey) {
+		t.Errorf("read with another keyset: %q, %v", got, err)
 	}
 }
 

@@ -62,7 +62,10 @@ func (s *Store) follow(ctx context.Context) error {
 	defer func() { _ = watcher.Close() }() // it says why the watch broke, which is known
 	dog := time.AfterFunc(silence, func() { cancel(errors.New("the watch is silent")) })
 	defer dog.Stop()
-	ch := watcher.Watch(ctx, s.keys.prefix, clientv3.WithPrefix(), clientv3.WithRev(int64(v.Revision)+1), clientv3.WithProgressNotify())
+	// The watch begins at the revision that is known already, not after it: etcd
+	// tells no progress to a watch that begins in the future, so one that does
+	// would seem dead until somebody writes.
+	ch := watcher.Watch(ctx, s.keys.prefix, clientv3.WithPrefix(), clientv3.WithRev(int64(v.Revision)), clientv3.WithProgressNotify())
 
 	prodded := make(chan struct{})
 	go func() { defer close(prodded); s.prod(ctx, watcher) }()
