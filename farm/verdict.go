@@ -153,7 +153,9 @@ func (s Situation) returns() (next map[BrokerID]Return, wake time.Duration) {
 
 // occupy says who sits on each seat: its own broker if it is there (and, where
 // a standby stands in for it, has been back for the hold-down); else, in an
-// armed Site, the standby that stood in so far; else the first that can.
+// armed Site, the standby that stood in so far; else the first that can. A
+// broker that shuts down is as good as gone if a standby can take its seat: so
+// its Providers move once.
 func (p *Picture) occupy(own []BrokerID, v Seats) []Seat {
 	stoodIn := map[BrokerID]BrokerID{}
 	taken := map[BrokerID]bool{}
@@ -163,33 +165,40 @@ func (p *Picture) occupy(own []BrokerID, v Seats) []Seat {
 	}
 	for _, s := range p.Seats.Value.Seats {
 		if v.Armed && s.Occupant != s.Broker && standby(s.Occupant) && slices.Contains(own, s.Broker) {
-			if !p.Online(s.Broker) || v.Returns[s.Broker].Held {
+			if !p.staying(s.Broker) || v.Returns[s.Broker].Held {
 				stoodIn[s.Broker] = s.Occupant
 				taken[s.Occupant] = true
 			}
 		}
 	}
 	var seats []Seat
+	order := p.InOrder()
 	for _, id := range own {
 		seat := Seat{Broker: id}
 		switch {
 		case stoodIn[id] != "":
 			seat.Occupant = stoodIn[id]
-		case p.Online(id):
+		case p.staying(id):
 			seat.Occupant = id
-		case v.Armed:
-			for _, b := range p.InOrder() {
-				if standby(b.ID) && !taken[b.ID] && !b.Draining && !p.Presence[b.ID].Leaving {
-					seat.Occupant = b.ID
-					taken[b.ID] = true
-					break
-				}
+		default:
+			if p.Online(id) {
+				seat.Occupant = id // until it is gone, unless a standby is there
+			}
+			if i := slices.IndexFunc(order, func(b Broker) bool {
+				return v.Armed && standby(b.ID) && !taken[b.ID] && !b.Draining && p.staying(b.ID)
+			}); i >= 0 {
+				seat.Occupant = order[i].ID
+				taken[seat.Occupant] = true
 			}
 		}
 		seats = append(seats, seat)
 	}
 	return seats
 }
+
+// staying reports whether a broker is online and does not say that it is about
+// to go.
+func (p *Picture) staying(id BrokerID) bool { return p.Online(id) && !p.Presence[id].Leaving }
 
 // serve finds the serving group and says how high availability stands.
 func (v *Seats) serve(site Site, cuts Cuts) {
@@ -315,7 +324,7 @@ func (v Seats) tell(s Situation) []Event {
 	for _, id := range slices.Sorted(maps.Keys(after)) {
 		if seat := after[id]; before[id] != seat {
 			add(Event{Type: EventActivated, Subject: BrokerSubject(id), To: string(seat), Reason: ReasonStandbyActivated,
-				Message: fmt.Sprintf("Broker %s stands in for %s, which is offline.", id, seat), Cause: BrokerSubject(seat)})
+				Message: fmt.Sprintf("Broker %s stands in for %s, which is %s.", id, seat, map[bool]string{true: "shutting down", false: "offline"}[p.Online(seat)]), Cause: BrokerSubject(seat)})
 		}
 	}
 	if v.State != was.State && p.Seats.Revision != 0 {

@@ -63,6 +63,7 @@ func serve(ctx context.Context, cfg Config, ln net.Listener, st store.Store, p P
 		return err
 	}
 	metrics := newRegistry(p.Version)
+	metrics.MustRegister(newFarmMetrics(st))
 	api, err := newAPI(cfg, st, metrics, p.Version, log)
 	if err != nil {
 		return err
