@@ -1,6 +1,9 @@
 package provider
 
-import "context"
+import (
+	"context"
+	"net"
+)
 
 type guardKey struct{}
 
@@ -21,4 +24,24 @@ func Allowed(ctx context.Context) error {
 		return allowed()
 	}
 	return nil
+}
+
+// GuardConn returns a connection that sends nothing once ctx's guard gives an
+// error, whatever has become of ctx itself. It is asked at the last moment, when
+// the bytes are about to leave: a process can be paused between the decision to
+// make a request and the request.
+func GuardConn(ctx context.Context, c net.Conn) net.Conn {
+	return guardedConn{c, context.WithoutCancel(ctx)}
+}
+
+type guardedConn struct {
+	net.Conn
+	guard context.Context
+}
+
+func (c guardedConn) Write(b []byte) (int, error) {
+	if err := Allowed(c.guard); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(b)
 }

@@ -1,6 +1,7 @@
 package vsphere
 
 import (
+	"context"
 	"fmt"
 	"mime"
 	"net"
@@ -34,7 +35,14 @@ func newClient(e endpoint) *client {
 	t.Proxy = nil
 	t.TLSClientConfig = e.tls
 	t.DialTLSContext = nil
-	t.DialContext = (&net.Dialer{KeepAlive: 5 * time.Second}).DialContext
+	dialer := &net.Dialer{KeepAlive: 5 * time.Second}
+	t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := dialer.DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return provider.GuardConn(ctx, c), nil
+	}
 	c.Transport = onlySOAP{t}
 	return c
 }
