@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/quorate/quorate/farm"
@@ -29,6 +30,7 @@ type agent struct {
 	box   chan duty // the newest duty
 	quit  context.CancelFunc
 	done  chan struct{}
+	over  atomic.Bool // it has ended: whatever is still on its way is not to be sent
 
 	duty   duty
 	edited bool                      // the Provider's configuration has changed since the last connect
@@ -37,12 +39,13 @@ type agent struct {
 }
 
 func startAgent(l *life, id farm.ProviderID, d duty) *agent {
-	ctx, quit := context.WithCancel(provider.Guarded(l.permit.context(), l.permit.check))
 	a := &agent{
 		life: l, id: id, epoch: d.record.Value.Epoch, duty: d,
-		box: make(chan duty, 1), quit: quit, done: make(chan struct{}),
+		box: make(chan duty, 1), done: make(chan struct{}),
 		hosts: map[farm.HostID]farm.Host{},
 	}
+	ctx, quit := context.WithCancel(provider.Guarded(l.permit.context(), a.allowed))
+	a.quit = quit
 	if p := l.Store.Latest().Sites[l.Site]; p != nil {
 		for host, h := range p.Hosts[id] {
 			a.hosts[host] = h
@@ -52,8 +55,18 @@ func startAgent(l *life, id farm.ProviderID, d duty) *agent {
 	go func() {
 		defer close(a.done)
 		a.run(ctx)
+		a.over.Store(true)
 	}()
 	return a
+}
+
+// allowed guards every request: not without the permit, and none of an agent
+// that has ended, however late its connection's own goroutines come to it.
+func (a *agent) allowed() error {
+	if a.over.Load() {
+		return errSelfStop
+	}
+	return a.permit.check()
 }
 
 // tell replaces the duty; the keeper alone calls it.
@@ -245,7 +258,7 @@ func (a *agent) connect(ctx context.Context) (aim, provider.Conn, error) {
 
 // close logs out while the broker may still act, and only frees afterwards.
 func (a *agent) close(conn provider.Conn) {
-	ctx, cancel := context.WithTimeout(provider.Guarded(a.permit.context(), a.permit.check), closeTimeout)
+	ctx, cancel := context.WithTimeout(provider.Guarded(a.permit.context(), a.allowed), closeTimeout)
 	defer cancel()
 	if err := conn.Close(ctx); err != nil {
 		a.Log.Debug("connection not closed cleanly", "provider", a.id, "err", err)
