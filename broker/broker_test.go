@@ -31,6 +31,9 @@ func TestABrokerCutOffFromStorageIsReplacedAndComesHome(t *testing.T) {
 		}
 		before := l.connected("vc-1", "vc-2", "vc-3")
 		lost, epoch := before.Owners["vc-1"].Value.Broker, before.Owners["vc-1"].Value.Epoch
+		if before.Coordinator.Broker != lost {
+			t.Fatalf("%s is to be lost, and the coordinator with it, but that is %s", lost, before.Coordinator.Broker)
+		}
 		began := time.Now()
 		l.cut(lost, true)
 		l.await("taken over", func(p *farm.Picture) bool { return p.Owners["vc-1"].Value.Broker != lost })
