@@ -265,42 +265,6 @@ func (a *agent) close(conn provider.Conn) {
 	}
 }
 
-// diff is what of an inventory is not stored yet; it counts as stored from now on.
-func (a *agent) diff(inv provider.Inventory) store.Update {
-	var u store.Update
-	now := time.Now()
-	seen := map[farm.HostID]bool{}
-	for _, h := range inv.Hosts {
-		seen[h.ID] = true
-		if old, ok := a.hosts[h.ID]; ok && same(old, h) {
-			continue
-		}
-		h.AsOf, h.Epoch = now, a.epoch
-		a.hosts[h.ID] = h
-		u.Hosts = append(u.Hosts, h)
-	}
-	gone := slices.Clone(inv.Gone)
-	if inv.Full {
-		for id := range a.hosts {
-			if !seen[id] {
-				gone = append(gone, id)
-			}
-		}
-	}
-	for _, id := range gone {
-		if _, ok := a.hosts[id]; ok {
-			delete(a.hosts, id)
-			u.Gone = append(u.Gone, id)
-		}
-	}
-	return u
-}
-
-func same(a, b farm.Host) bool {
-	return a.Name == b.Name && a.State == b.State && a.GuestOS == b.GuestOS && a.Maintenance == b.Maintenance &&
-		slices.Equal(a.Addresses, b.Addresses)
-}
-
 // say stores what the agent knows, under its epoch, until that is stored or the
 // agent ends. It writes nothing when nothing is new.
 func (a *agent) say(ctx context.Context, u store.Update, state farm.ConnectionState, reason farm.Reason, message string) {
@@ -323,19 +287,30 @@ func (a *agent) say(ctx context.Context, u store.Update, state farm.ConnectionSt
 	if u.Report == nil && len(u.Hosts) == 0 && len(u.Gone) == 0 {
 		return
 	}
-	for ctx.Err() == nil && a.permit.holds() {
-		err := a.store(ctx, u)
-		if err == nil {
-			a.report = r
+	for _, part := range u.Parts() {
+		if !a.insist(ctx, part) {
 			return
+		}
+	}
+	a.report = r
+}
+
+// insist stores an Update of one part, and tries until it is stored; false if
+// the agent ends before.
+func (a *agent) insist(ctx context.Context, part store.Update) bool {
+	for ctx.Err() == nil && a.permit.holds() {
+		err := a.store(ctx, part)
+		if err == nil {
+			return true
 		}
 		if !errors.Is(err, store.ErrFenced) {
 			a.Log.Warn("report not stored", "provider", a.id, "err", err)
 		}
 		if a.awaitRecord(ctx) != nil {
-			return
+			return false
 		}
 	}
+	return false
 }
 
 func (a *agent) store(ctx context.Context, u store.Update) error {

@@ -26,6 +26,7 @@ type lab struct {
 	t       *testing.T
 	ctx     context.Context
 	memory  *mem.Store
+	delay   time.Duration // of each report that a broker stores
 	pool    *pool
 	brokers map[farm.BrokerID]*running
 }
@@ -65,7 +66,7 @@ func (l *lab) start(id farm.BrokerID, mode farm.Mode) {
 	c := DefaultConfig()
 	c.Site, c.Broker, c.Mode, c.Address = site, id, mode, "http://"+string(id)
 	c.TTL, c.Margin = testTTL, farm.MinMargin(testTTL)
-	c.Store, c.Drivers = r.store, []provider.Driver{driver{l.pool, id}}
+	c.Store, c.Drivers = slow{r.store, l.delay}, []provider.Driver{driver{l.pool, id}}
 	go func() {
 		defer close(r.done)
 		if err := Run(ctx, c); err != nil {
@@ -86,6 +87,29 @@ func (l *lab) startAll(active, standby int) {
 		l.start(id, mode)
 		l.await("broker online", func(p *farm.Picture) bool { return p.Online(id) })
 	}
+}
+
+// slow is a store that takes its time for every report.
+type slow struct {
+	store.Store
+	delay time.Duration
+}
+
+func (s slow) Register(ctx context.Context, site farm.SiteID, p farm.Presence, ttl time.Duration) (store.Session, error) {
+	session, err := s.Store.Register(ctx, site, p, ttl)
+	return slowSession{session, s.delay}, err
+}
+
+type slowSession struct {
+	store.Session
+	delay time.Duration
+}
+
+func (s slowSession) Report(ctx context.Context, id farm.ProviderID, was farm.Stored[farm.Ownership], u store.Update) error {
+	if err := pause(ctx, s.delay); err != nil {
+		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+	}
+	return s.Session.Report(ctx, id, was, u)
 }
 
 // stop ends a broker as SIGTERM does and waits for its end.
@@ -159,12 +183,13 @@ type pool struct {
 	overlap  int
 	password string
 	broken   bool
+	hosts    int // each Provider has
 	changed  chan struct{}
 	connects int
 }
 
 func newPool() *pool {
-	return &pool{acting: map[string]farm.BrokerID{}, changed: make(chan struct{})}
+	return &pool{acting: map[string]farm.BrokerID{}, changed: make(chan struct{}), hosts: 1}
 }
 
 func (p *pool) overlaps() int { p.mu.Lock(); defer p.mu.Unlock(); return p.overlap }
@@ -228,10 +253,14 @@ func (c *conn) Next(ctx context.Context) (provider.Inventory, error) {
 	}
 	c.pool.act(c.address, c.by)
 	changed := c.pool.changed
+	hosts := make([]farm.Host, c.pool.hosts)
 	c.pool.mu.Unlock()
 	if !c.full {
 		c.full = true
-		return provider.Inventory{Full: true, Hosts: []farm.Host{{ID: "vm-1", Name: "desktop-1", State: farm.HostOn}}}, nil
+		for i := range hosts {
+			hosts[i] = farm.Host{ID: farm.HostID(fmt.Sprintf("vm-%d", i+1)), Name: fmt.Sprintf("desktop-%d", i+1), State: farm.HostOn}
+		}
+		return provider.Inventory{Full: true, Hosts: hosts}, nil
 	}
 	select {
 	case <-changed:

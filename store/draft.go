@@ -19,6 +19,10 @@ type known struct {
 // not stored; nil if nothing at all.
 func (v *View) Picture(site farm.SiteID) *farm.Picture { return v.known[site].picture }
 
+// Copied is how many Hosts were copied to make this View of the one before: what
+// it costs, in memory, to keep both.
+func (v *View) Copied() int { return v.copied }
+
 // Draft makes the next View from the one before it, copying only what changes;
 // for implementations of Store. A View has at most one Draft that is used.
 type Draft struct {
@@ -105,6 +109,7 @@ func (d *Draft) View() *View {
 			s.p.Events = s.events[:len(s.events):len(s.events)]
 			v.add(id, &s.p, s.events)
 		}
+		v.copied += s.copied
 	}
 	return v
 }
@@ -125,6 +130,7 @@ type SiteDraft struct {
 
 	brokers, providers, presence, owners, reports, hosts bool // already copied
 	inventories                                          map[farm.ProviderID]bool
+	copied                                               int // Hosts
 }
 
 func (s *SiteDraft) empty() bool {
@@ -215,6 +221,7 @@ func (s *SiteDraft) DeleteHosts(id farm.ProviderID) {
 func (s *SiteDraft) inventory(id farm.ProviderID) map[farm.HostID]farm.Host {
 	all := own(&s.p.Hosts, &s.hosts)
 	if !s.inventories[id] {
+		s.copied += len(all[id])
 		all[id] = cloned(all[id])
 		if s.inventories == nil {
 			s.inventories = map[farm.ProviderID]bool{}

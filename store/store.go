@@ -45,7 +45,8 @@ type View struct {
 	Sites    map[farm.SiteID]*farm.Picture
 	Tokens   map[TokenHash]Token
 
-	known map[farm.SiteID]known // what a Draft goes on from
+	known  map[farm.SiteID]known // what a Draft goes on from
+	copied int
 }
 
 // EventsInView is how many events of a Site a View holds at most.
@@ -162,12 +163,11 @@ type Session interface {
 	// it as releasing. ErrConflict if the record has changed.
 	Release(ctx context.Context, provider farm.ProviderID, was farm.Stored[farm.Ownership]) error
 
-	// Report stores what the owner's agent knows, under its epoch: the report
-	// (nil: unchanged), Hosts that are new or changed, Hosts that are gone, and
-	// events. Everything is in one transaction unless there are more Hosts than
-	// fit into one; then the report and the events come last. ErrFenced if the
-	// record is not as was says or the Provider is deleted. Calls for one
-	// Provider must not overlap.
+	// Report stores what the owner's agent knows, under its epoch, in one
+	// transaction: the report (nil: unchanged), Hosts that are new or changed,
+	// Hosts that are gone, and events. The Hosts must not be more than
+	// HostsAtOnce, see Update.Parts. ErrFenced if the record is not as was says
+	// or the Provider is deleted. Calls for one Provider must not overlap.
 	Report(ctx context.Context, provider farm.ProviderID, was farm.Stored[farm.Ownership], u Update) error
 
 	// Close ends the presence at once. Repeating it does nothing.
@@ -180,6 +180,23 @@ type Update struct {
 	Hosts  []farm.Host
 	Gone   []farm.HostID
 	Events []farm.Event
+}
+
+// HostsAtOnce is how many Hosts one Report takes: that many of the largest
+// Hosts that an agent stores stay within etcd's limit of 1.5 MiB a request.
+const HostsAtOnce = 250
+
+// Parts divides an Update into such as one Report takes each; the report and
+// the events are in the last, so that they speak of what is stored.
+func (u Update) Parts() []Update {
+	var parts []Update
+	for len(u.Hosts)+len(u.Gone) > HostsAtOnce {
+		hosts := min(len(u.Hosts), HostsAtOnce)
+		gone := min(len(u.Gone), HostsAtOnce-hosts)
+		parts = append(parts, Update{Hosts: u.Hosts[:hosts], Gone: u.Gone[:gone]})
+		u.Hosts, u.Gone = u.Hosts[hosts:], u.Gone[gone:]
+	}
+	return append(parts, u)
 }
 
 // Term is what only the coordinator may do. Every write compares the term, so

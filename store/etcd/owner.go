@@ -10,9 +10,6 @@ import (
 	"github.com/quorate/quorate/store"
 )
 
-// hostsAtOnce is how many Hosts a report stores in one transaction.
-const hostsAtOnce = 100
-
 func (l *session) Handover(ctx context.Context, provider farm.ProviderID, was farm.Stored[farm.Ownership]) error {
 	if err := l.handover(ctx, provider, was); err != nil {
 		return fmt.Errorf("hand over Provider %q: %w", provider, err)
@@ -92,16 +89,6 @@ func (l *session) report(ctx context.Context, provider farm.ProviderID, was farm
 	changes, err := l.hostChanges(provider, was.Value.Epoch, u)
 	if err != nil {
 		return err
-	}
-	for len(changes) > hostsAtOnce {
-		t := l.fenced(provider, was)
-		for _, change := range changes[:hostsAtOnce] {
-			change(t)
-		}
-		if err := l.write(ctx, t, store.ErrFenced); err != nil {
-			return err
-		}
-		changes = changes[hostsAtOnce:]
 	}
 	t := l.fenced(provider, was)
 	for _, change := range changes {

@@ -10,8 +10,13 @@ import (
 	"github.com/quorate/quorate/store"
 )
 
-// viewsKept is how many of the newest Views are kept for At.
-const viewsKept = 128
+// How much of the past is kept for At, so that the next page of a list costs
+// etcd nothing: the newest Views, fewer when each holds a copy of a large
+// inventory. What is older is read from etcd.
+const (
+	viewsKept = 128
+	hostsKept = 100_000 // about 30 MB of memory
+)
 
 // views publishes Views: one writer, any number of readers and waiters.
 type views struct {
@@ -19,6 +24,7 @@ type views struct {
 
 	mu      sync.Mutex
 	kept    []*store.View // without a gap, newest last
+	copied  int           // Hosts, by all that are kept
 	changed chan struct{} // closed when there is a newer one
 }
 
@@ -32,12 +38,14 @@ func (v *views) publish(next *store.View, follows bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if !follows {
-		v.kept = nil
+		v.kept, v.copied = nil, 0
 	}
 	v.kept = append(v.kept, next)
-	if over := len(v.kept) - viewsKept; over > 0 {
-		clear(v.kept[:over])
-		v.kept = v.kept[over:]
+	v.copied += next.Copied()
+	for len(v.kept) > viewsKept || len(v.kept) > 1 && v.copied > hostsKept {
+		v.copied -= v.kept[0].Copied()
+		v.kept[0] = nil
+		v.kept = v.kept[1:]
 	}
 	v.latest.Store(next)
 	if v.changed != nil {

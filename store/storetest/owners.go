@@ -142,7 +142,7 @@ func reportStored(b *bench) {
 func reportLarge(b *bench) {
 	st, s, _, was := owned(b)
 	var hosts []farm.Host
-	for i := range 450 {
+	for i := range 200 {
 		hosts = append(hosts, farm.Host{ID: farm.HostID(fmt.Sprint("vm/", i)), State: farm.HostOn})
 	}
 	b.must(s.Report(b.ctx(), "vc-1", was, store.Update{
@@ -153,11 +153,11 @@ func reportLarge(b *bench) {
 		b.Errorf("%d Hosts, report %+v", len(p.Hosts["vc-1"]), p.Reports["vc-1"])
 	}
 	var gone []farm.HostID
-	for _, h := range hosts[:300] {
+	for _, h := range hosts[:150] {
 		gone = append(gone, h.ID)
 	}
 	b.must(s.Report(b.ctx(), "vc-1", was, store.Update{Gone: gone}))
-	if p := b.current(st, hq); len(p.Hosts["vc-1"]) != 150 {
+	if p := b.current(st, hq); len(p.Hosts["vc-1"]) != 50 {
 		b.Errorf("%d Hosts are left", len(p.Hosts["vc-1"]))
 	}
 }
