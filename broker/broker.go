@@ -118,13 +118,13 @@ func Run(ctx context.Context, c Config) error {
 func (c Config) join(ctx context.Context, present bool) error {
 	return c.insist(ctx, "joining the Site", func(ctx context.Context) error {
 		_, err := c.Store.Edit(ctx, c.Site, func(p *farm.Picture) (store.Change, error) {
-			return c.joining(p, present, time.Now()), nil
+			return c.joining(p, present, time.Now())
 		})
 		return err
 	})
 }
 
-func (c Config) joining(p *farm.Picture, present bool, now time.Time) (change store.Change) {
+func (c Config) joining(p *farm.Picture, present bool, now time.Time) (change store.Change, err error) {
 	note := func(subject, format string, args ...any) {
 		change.Events = append(change.Events, farm.Event{Time: now, Type: farm.EventConfigChanged, Subject: subject,
 			Message: fmt.Sprintf(format, args...), Cause: farm.BrokerSubject(c.Broker)})
@@ -140,16 +140,19 @@ func (c Config) joining(p *farm.Picture, present bool, now time.Time) (change st
 	b := known.Value
 	switch {
 	case !ok:
-		b = farm.NewBroker(p, farm.Broker{ID: c.Broker, Mode: c.Mode, Priority: c.Priority, Enabled: true, CreatedAt: now})
+		b, err = farm.NewBroker(p, farm.Broker{ID: c.Broker, Mode: c.Mode, Priority: c.Priority, Enabled: true, CreatedAt: now})
+		if err != nil {
+			return change, err
+		}
 		note(farm.BrokerSubject(c.Broker), "Broker %s joined the Site as %s.", c.Broker, b.Mode)
 	case !present || c.Address == "" || b.Address == c.Address:
-		return change
+		return change, nil
 	default:
 		note(farm.BrokerSubject(c.Broker), "Broker %s is at %s now.", c.Broker, c.Address)
 	}
 	b.Address, b.UpdatedAt = c.Address, now
 	change.PutBrokers = []farm.Broker{b}
-	return change
+	return change, nil
 }
 
 // register waits for a former life to end and begins a new one.

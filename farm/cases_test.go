@@ -565,7 +565,10 @@ func allHappenings() []happening {
 			return nil
 		}),
 		says("the operator adds broker "+one+"(?: as (active|standby))?", func(t *telling, m []string) error {
-			b := farm.NewBroker(t.p, farm.Broker{ID: farm.BrokerID(m[1]), Enabled: true, Priority: -1, Mode: farm.Mode(m[2])})
+			b, err := farm.NewBroker(t.p, farm.Broker{ID: farm.BrokerID(m[1]), Enabled: true, Priority: -1, Mode: farm.Mode(m[2])})
+			if err != nil {
+				return err
+			}
 			t.putBroker(b)
 			return t.name("broker", m[1])
 		}),

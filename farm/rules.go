@@ -12,6 +12,11 @@ import (
 // survive the loss of one.
 const MinSeats = 3
 
+// MaxBrokers is how many brokers a Site can have. Every change of a Site's
+// configuration compares all of them and their presence in one transaction of
+// storage, which takes 128 compares.
+const MaxBrokers = 50
+
 var validID = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
 // ValidID reports whether s may name a Site, a broker or a Provider.
@@ -29,6 +34,7 @@ const (
 	CodeBrokerNotAvailable           Code = "broker-not-available"
 	CodeUnknownBroker                Code = "unknown-broker"
 	CodeSiteNotEmpty                 Code = "site-not-empty"
+	CodeTooManyBrokers               Code = "too-many-brokers"
 )
 
 // Violation is a rule's refusal of a change.
@@ -88,8 +94,12 @@ func (p *Picture) Available() []BrokerID {
 
 // NewBroker completes a broker that is to be added: without a mode it is active
 // while the Site has fewer than three seats, else standby; without a priority
-// (negative) it comes last.
-func NewBroker(p *Picture, b Broker) Broker {
+// (negative) it comes last. A Site that has MaxBrokers refuses it.
+func NewBroker(p *Picture, b Broker) (Broker, error) {
+	if len(p.Brokers) >= MaxBrokers {
+		return b, &Violation{Code: CodeTooManyBrokers,
+			Detail: fmt.Sprintf("The Site has %s, and more than %d are not possible. Delete one that is no longer used, or make another Site.", count(len(p.Brokers), "broker"), MaxBrokers)}
+	}
 	if b.Mode == "" {
 		b.Mode = ModeActive
 		if len(p.seats()) >= MinSeats {
@@ -102,7 +112,7 @@ func NewBroker(p *Picture, b Broker) Broker {
 			b.Priority = max(b.Priority, other.Value.Priority+1)
 		}
 	}
-	return b
+	return b, nil
 }
 
 // CheckBroker refuses a change of a broker that would leave an armed Site with

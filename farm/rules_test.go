@@ -85,8 +85,8 @@ func TestNewBrokerFillsInModeAndPriority(t *testing.T) {
 		{1, 0, farm.Broker{Priority: -1, Mode: farm.ModeStandby}, farm.ModeStandby, 1},
 	} {
 		c.given.ID = "cb-new"
-		got := farm.NewBroker(site(c.active, c.standby).p, c.given)
-		if got.Mode != c.mode || got.Priority != c.priority {
+		got, err := farm.NewBroker(site(c.active, c.standby).p, c.given)
+		if err != nil || got.Mode != c.mode || got.Priority != c.priority {
 			t.Errorf("%d active, %d standby, %+v: got %s %d", c.active, c.standby, c.given, got.Mode, got.Priority)
 		}
 	}
@@ -94,8 +94,19 @@ func TestNewBrokerFillsInModeAndPriority(t *testing.T) {
 	b := w.p.Brokers["cb-3"].Value
 	b.Enabled = false
 	w.putBroker(b)
-	if got := farm.NewBroker(w.p, farm.Broker{ID: "cb-new"}); got.Mode != farm.ModeActive {
+	if got, _ := farm.NewBroker(w.p, farm.Broker{ID: "cb-new"}); got.Mode != farm.ModeActive {
 		t.Errorf("a disabled broker has a seat: %+v", got)
+	}
+}
+
+func TestASiteHasSoManyBrokersThatStorageCanCompareThem(t *testing.T) {
+	if _, err := farm.NewBroker(site(3, farm.MaxBrokers-4).p, farm.Broker{ID: "cb-new"}); err != nil {
+		t.Errorf("the last broker: %v", err)
+	}
+	_, err := farm.NewBroker(site(3, farm.MaxBrokers-3).p, farm.Broker{ID: "cb-new"})
+	var v *farm.Violation
+	if !errors.As(err, &v) || v.Code != farm.CodeTooManyBrokers {
+		t.Errorf("one too many: %v", err)
 	}
 }
 

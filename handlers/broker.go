@@ -256,7 +256,10 @@ func (wr *write) newBroker(p *farm.Picture, id farm.BrokerID, b BrokerBody) (sto
 	if err := f.err(); err != nil {
 		return store.Change{}, err
 	}
-	next := farm.NewBroker(p, b.apply(farm.Broker{ID: id, Priority: -1, CreatedAt: wr.now, UpdatedAt: wr.now}))
+	next, err := farm.NewBroker(p, b.apply(farm.Broker{ID: id, Priority: -1, CreatedAt: wr.now, UpdatedAt: wr.now}))
+	if err != nil {
+		return store.Change{}, err
+	}
 	return store.Change{PutBrokers: []farm.Broker{next}, Events: told(farm.BrokerSubject(id), "%s was added, %s", id, next.Mode)}, nil
 }
 

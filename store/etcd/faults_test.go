@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.uber.org/goleak"
 
@@ -219,10 +220,8 @@ func TestAFullEtcdSaysSoAndKeepsLeasesAlive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range 40 {
-		if _, err := m.raw.Put(t.Context(), fmt.Sprint("/ballast/", i), strings.Repeat("x", 256<<10)); err != nil {
-			break
-		}
+	for i := 0; !errors.Is(err, rpctypes.ErrNoSpace); i++ {
+		_, err = m.raw.Put(within(t, 10*time.Second), fmt.Sprint("/ballast/", i%40), strings.Repeat("x", 256<<10))
 	}
 	_, err = st.Edit(within(t, 10*time.Second), "hq", func(p *farm.Picture) (store.Change, error) {
 		return store.Change{Events: []farm.Event{{Message: strings.Repeat("x", 1000)}}}, nil

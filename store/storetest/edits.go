@@ -20,6 +20,7 @@ var editTests = []test{
 	{"a secret is kept apart, changes, and goes with its Provider", secrets},
 	{"a deleted Provider leaves nothing but its ownership record", deletedProvider},
 	{"a deleted Site leaves nothing", deletedSite},
+	{"a Site of as many brokers as the rules allow takes every change", fullSite},
 }
 
 func increment(b *bench, st store.Store) {
@@ -346,5 +347,26 @@ func deletedSite(b *bench) {
 	again := b.site(two, hq)
 	if len(again.Brokers)+len(again.Owners)+len(again.Events)+len(again.Presence) != 0 || again.Seats.Revision != 0 {
 		b.Errorf("made anew it remembers %+v", again)
+	}
+}
+
+func fullSite(b *bench) {
+	st := b.open()
+	c := store.Change{PutSite: &farm.Site{ID: hq, TieBreaker: farm.TieBreakerNone}}
+	for i := range farm.MaxBrokers {
+		c.PutBrokers = append(c.PutBrokers, farm.Broker{ID: farm.BrokerID(fmt.Sprintf("cb-%d", i)), Mode: farm.ModeActive, Enabled: true})
+	}
+	b.edit(st, hq, c)
+	for _, broker := range c.PutBrokers[1:] {
+		b.register(st, hq, broker.ID)
+	}
+	b.provider(st, "vc-1")
+	for i := range c.PutBrokers {
+		c.PutBrokers[i].Priority = i
+	}
+	b.edit(st, hq, store.Change{PutBrokers: c.PutBrokers, Events: []farm.Event{{Message: "the order is another"}}})
+	p := b.edit(st, hq, store.Change{DeleteBroker: "cb-0"})
+	if len(p.Brokers) != farm.MaxBrokers-1 || len(p.Presence) != farm.MaxBrokers-1 || p.Brokers["cb-49"].Value.Priority != 49 {
+		b.Errorf("%d brokers, %d online, the last at %d", len(p.Brokers), len(p.Presence), p.Brokers["cb-49"].Value.Priority)
 	}
 }
