@@ -59,9 +59,9 @@ type Kinds interface {
 	Types() []ProviderType
 
 	// Check says, without any I/O, what is wrong with a Provider's type,
-	// address, credentials or options; nil if nothing is. The error is shown to
-	// the client; one that is or wraps Fault says which field it means.
-	Check(p farm.Provider, secret string) error
+	// address, credentials or options, each with a pointer into the Provider;
+	// none if nothing is. They are shown to the client.
+	Check(p farm.Provider, secret string) []Fault
 
 	// Test tries to connect, within ctx, and disconnects again.
 	Test(ctx context.Context, p farm.Provider, secret string) TestResult

@@ -39,7 +39,6 @@ type Fault struct {
 } //@name Fault
 
 func (p *Problem) Error() string { return p.Code + ": " + p.Detail }
-func (f Fault) Error() string    { return f.Pointer + " " + f.Detail }
 
 // ProblemKind explains a problem's code.
 type ProblemKind struct {

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/quorate/quorate/farm"
+	"github.com/quorate/quorate/handlers"
+	"github.com/quorate/quorate/store"
 )
 
 func secretOf(t *testing.T, b *bed, id farm.ProviderID) string {
@@ -48,7 +50,7 @@ func TestProviderBodiesThatAreRefused(t *testing.T) {
 		`{"id":"x"}`:               "/type",
 		`{"id":"x","type":"none"}`: "/type",
 		`{"id":"x","type":"fake","address":"nowhere"}`:                                              "/address",
-		`{"id":"x","type":"fake","options":{"bad":1}}`:                                              "/options",
+		`{"id":"x","type":"fake","options":{"bad":1}}`:                                              "/options/bad0",
 		`{"id":"x","type":"fake","options":[]}`:                                                     "/options",
 		`{"id":"x","type":"fake","preferredConnectionBroker":{}}`:                                   "/preferredConnectionBroker/mode",
 		`{"id":"x","type":"fake","preferredConnectionBroker":{"mode":"manual"}}`:                    "/preferredConnectionBroker/broker",
@@ -80,9 +82,9 @@ func TestPasswordIsWrittenAndNeverReadBack(t *testing.T) {
 	}
 	step("PATCH", `{"name":"x"}`, "u", "hunter2")
 	step("PUT", `{"type":"fake"}`, "u", "hunter2")
-	step("PUT", `{"type":"fake","credentials":{"username":"v"}}`, "v", "hunter2")
+	step("PUT", `{"type":"fake","credentials":{"username":"v","password":"hunter2"}}`, "v", "hunter2")
 	step("PATCH", `{"credentials":{"password":"hunter3"}}`, "v", "hunter3")
-	step("PATCH", `{"credentials":{"username":"w"}}`, "w", "hunter3")
+	step("PATCH", `{"credentials":{"username":"w","password":"hunter3"}}`, "w", "hunter3")
 	step("PATCH", `{"credentials":{"password":null}}`, "w", "")
 	step("PUT", `{"type":"fake","credentials":{"username":"w","password":"hunter4"}}`, "w", "hunter4")
 	step("PUT", `{"type":"fake","credentials":{"username":"w","password":""}}`, "w", "")
@@ -94,6 +96,118 @@ func TestPasswordIsWrittenAndNeverReadBack(t *testing.T) {
 	if strings.Contains(all+b.log.String(), "hunter") {
 		t.Error("a password was answered or logged")
 	}
+}
+
+// A driver's faults are told of one by one, each at its field, and not more than
+// a person reads.
+func TestFaultsOfATypeAreToldOfOneByOne(t *testing.T) {
+	b := newBed(t)
+	b.online("cb-1")
+	p := b.refused("POST", "/sites/hq/providers", `{"id":"x","type":"fake","address":"nowhere","options":{"bad":1}}`, 422, "invalid")
+	if len(p.Errors) != 2 || p.Errors[0] != (handlers.Fault{Pointer: "/address", Detail: "must be somewhere"}) || p.Errors[1].Pointer != "/options/bad0" {
+		t.Errorf("errors %+v", p.Errors)
+	}
+	body := `{"id":"x","type":"fake","options":{"a":"` + strings.Repeat("bad", 300_000) + `"}}`
+	a := b.must("POST", "/sites/hq/providers?dryRun=true", body, 422)
+	if len(a.text) > 10_000 {
+		t.Errorf("the answer has %d bytes", len(a.text))
+	}
+}
+
+// Whoever may change a Provider must not learn its password by having it sent
+// to a place of their own.
+func TestAStoredPasswordGoesNowhereElse(t *testing.T) {
+	b := newBed(t)
+	b.online("cb-1")
+	b.must("POST", "/sites/hq/providers", `{"id":"vc-1","type":"fake","address":"a","options":{"trust":1},"credentials":{"username":"u","password":"p"}}`, 201)
+	const path = "/sites/hq/providers/vc-1"
+	for _, query := range []string{"", "?dryRun=true"} {
+		for _, patch := range []string{
+			`{"address":"b"}`, `{"address":null}`, `{"credentials":{"username":"v"}}`, `{"credentials":{"username":null}}`,
+			`{"options":{"trust":2}}`, `{"options":null}`, `{"options":{"more":1}}`,
+		} {
+			p := b.refused("PATCH", path+query, patch, 422, "invalid")
+			if len(p.Errors) != 1 || p.Errors[0].Pointer != "/credentials/password" || !strings.Contains(p.Detail, "stored password") {
+				t.Errorf("%s: %+v", patch, p)
+			}
+		}
+		b.refused("PUT", path+query, `{"type":"fake","address":"b","options":{"trust":1}}`, 422, "invalid", "If-Match: *")
+		b.refused("PUT", path+query, `{"type":"fake"}`, 422, "invalid", "If-Match: *")
+	}
+	b.must("PATCH", path, `{"name":"x","enabled":false,"options":{"trust":1},"address":"a","credentials":{"username":"u"}}`, 200)
+	b.must("PUT", path, `{"type":"fake","address":"a","options":{ "trust" : 1 }}`, 200, "If-Match: *")
+	b.must("PATCH", path, `{"address":"b","credentials":{"password":"p"}}`, 200)
+	b.must("PATCH", path, `{"address":"c","credentials":{"password":""}}`, 200)
+	b.must("PATCH", path, `{"address":"d"}`, 200)
+	if s := secretOf(t, b, "vc-1"); s != "" {
+		t.Errorf("the secret is %q", s)
+	}
+}
+
+// meddled is a store in which somebody else acts at an awkward moment, once.
+type meddled struct {
+	store.Store
+	beforeSecret, afterSecret, beforeEdit func()
+}
+
+func once(do *func()) {
+	if now := *do; now != nil {
+		*do = nil
+		now()
+	}
+}
+
+func (s *meddled) Secret(ctx context.Context, site farm.SiteID, id farm.ProviderID) (string, error) {
+	once(&s.beforeSecret)
+	secret, err := s.Store.Secret(ctx, site, id)
+	once(&s.afterSecret)
+	return secret, err
+}
+
+func (s *meddled) Edit(ctx context.Context, site farm.SiteID, decide func(*farm.Picture) (store.Change, error)) (*farm.Picture, error) {
+	once(&s.beforeEdit)
+	return s.Store.Edit(ctx, site, decide)
+}
+
+func TestAPasswordThatIsStoredMeanwhileGoesNowhereElse(t *testing.T) {
+	b := newBed(t)
+	b.online("cb-1")
+	const path = "/sites/hq/providers/vc-1"
+	b.must("POST", "/sites/hq/providers", `{"id":"vc-1","type":"fake","address":"a"}`, 201)
+	set := func() { b.must("PATCH", path, `{"credentials":{"password":"p"}}`, 200) }
+	b.api.Store = &meddled{Store: b.st, afterSecret: set}
+	b.refused("PATCH", path, `{"address":"b"}`, 422, "invalid")
+	b.must("PATCH", path, `{"credentials":{"password":""}}`, 200)
+	b.api.Store = &meddled{Store: b.st, beforeEdit: set}
+	b.refused("PATCH", path, `{"address":"b"}`, 422, "invalid")
+}
+
+// What a test sends is the password that belongs to the address it is sent to.
+func TestATestPairsAddressAndPassword(t *testing.T) {
+	b := newBed(t)
+	b.online("cb-1")
+	const path = "/sites/hq/providers/vc-1"
+	b.must("POST", "/sites/hq/providers", `{"id":"vc-1","type":"fake","address":"old","credentials":{"password":"wrong"}}`, 201)
+	heard := &hearing{}
+	b.api.Kinds = heard
+	b.api.Store = &meddled{Store: b.st, beforeSecret: func() {
+		b.must("PATCH", path, `{"address":"new","credentials":{"password":"secret"}}`, 200)
+	}}
+	b.must("POST", path+"/test", "", 200).has("/ok", true)
+	if heard.address != "new" || heard.secret != "secret" {
+		t.Errorf("%q was sent to %q", heard.secret, heard.address)
+	}
+}
+
+// hearing remembers what was sent where.
+type hearing struct {
+	fakeKinds
+	address, secret string
+}
+
+func (h *hearing) Test(ctx context.Context, p farm.Provider, secret string) handlers.TestResult {
+	h.address, h.secret = p.Address, secret
+	return h.fakeKinds.Test(ctx, p, secret)
 }
 
 func TestProviderIsCreatedWithoutTheSecretOfAnEarlierOne(t *testing.T) {
