@@ -590,7 +590,7 @@ type Move struct {
 // moveProvider moves a Provider.
 //
 //	@Summary		Move a Provider
-//	@Description	Makes a broker the Provider's home until another move or an unpin: the Provider moves there by a planned handover. The broker must be able to own it now.
+//	@Description	Makes a broker the Provider's home until another move or an unpin: the Provider moves there by a planned handover. The Provider must be enabled, the Site must not have lost high availability, and the broker must be able to own the Provider now.
 //	@ID				moveProvider
 //	@Tags			Providers
 //	@Accept			json
@@ -620,9 +620,25 @@ func (a *API) moveProvider(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return a.changeProvider(w, r, wr, func(p *farm.Picture, was farm.Stored[farm.Provider]) (farm.Provider, *string, error) {
+		if err := movable(p, was.Value); err != nil {
+			return farm.Provider{}, nil, err
+		}
 		was.Value.MovedTo = farm.BrokerID(*m.Broker)
 		return was.Value, nil, unknownBroker(farm.CheckMove(p, was.Value.MovedTo), "/broker")
 	})
+}
+
+// movable refuses to move a Provider that nobody may own now: the move would be
+// accepted and nothing would follow.
+func movable(p *farm.Picture, v farm.Provider) error {
+	switch {
+	case !v.Enabled:
+		return problem("provider-not-movable", "Provider %s is disabled, so no broker may own it. Enable it first.", v.ID)
+	case p.SiteStatus().HighAvailability.State == farm.StateLost:
+		return problem("provider-not-movable", "The brokers of the Site that are online and in contact are no majority, so none may own a Provider. Bring brokers back first.")
+	default:
+		return nil
+	}
 }
 
 // unpinProvider undoes a move.

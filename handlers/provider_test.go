@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/quorate/quorate/farm"
 	"github.com/quorate/quorate/handlers"
@@ -199,6 +200,18 @@ func TestATestPairsAddressAndPassword(t *testing.T) {
 	}
 }
 
+// slowKinds takes its time to connect.
+type slowKinds struct{ fakeKinds }
+
+func (slowKinds) Test(ctx context.Context, _ farm.Provider, _ string) handlers.TestResult {
+	select {
+	case <-ctx.Done():
+		return handlers.TestResult{Message: "It was cut off."}
+	case <-time.After(300 * time.Millisecond):
+		return handlers.TestResult{OK: true}
+	}
+}
+
 // hearing remembers what was sent where.
 type hearing struct {
 	fakeKinds
@@ -264,6 +277,22 @@ func TestProviderMovesAndUnpins(t *testing.T) {
 	b.refused("POST", "/sites/hq/providers/vc-9/unpin", "", 404, "not-found")
 }
 
+func TestAProviderThatNobodyMayOwnIsNotMoved(t *testing.T) {
+	b := newBed(t)
+	term := b.armed()
+	b.must("POST", "/sites/hq/providers", `{"id":"vc-1","type":"fake","enabled":false}`, 201)
+	b.refused("POST", "/sites/hq/providers/vc-1/move", `{"broker":"cb-3"}`, 409, "provider-not-movable")
+	b.must("PATCH", "/sites/hq/providers/vc-1", `{"enabled":true}`, 200)
+	b.must("POST", "/sites/hq/providers/vc-1/move", `{"broker":"cb-3"}`, 200)
+	lost := b.picture().Seats.Value
+	lost.State, lost.Serving, lost.Epoch = farm.StateLost, nil, lost.Epoch+1
+	if err := term.Apply(context.Background(), b.picture().Seats, &lost, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	b.refused("POST", "/sites/hq/providers/vc-1/move", `{"broker":"cb-2"}`, 409, "provider-not-movable")
+	b.refused("POST", "/sites/hq/providers/vc-1/move?dryRun=true", `{"broker":"cb-2"}`, 409, "provider-not-movable")
+}
+
 func TestProviderConnectionIsTested(t *testing.T) {
 	b := newBed(t)
 	b.online("cb-1")
@@ -286,7 +315,7 @@ func TestHostsAreListedAndFiltered(t *testing.T) {
 	if n := len(a.at("/items").([]any)); n != 5 {
 		t.Errorf("%d Hosts", n)
 	}
-	for query, want := range map[string]int{"?available=true": 3, "?available=false": 2, "?provider=vc-1": 5, "?provider=other": 0} {
+	for query, want := range map[string]int{"?available=true": 3, "?available=false": 2, "?provider=vc-1": 5} {
 		if n := len(b.must("GET", "/sites/hq/hosts"+query, "", 200).at("/items").([]any)); n != want {
 			t.Errorf("%s: %d Hosts, want %d", query, n, want)
 		}
@@ -296,4 +325,7 @@ func TestHostsAreListedAndFiltered(t *testing.T) {
 	b.refused("GET", "/sites/hq/providers/vc-1/hosts/vm%2F9", "", 404, "not-found")
 	b.refused("GET", "/sites/hq/providers/vc-9/hosts", "", 404, "not-found")
 	b.refused("GET", "/sites/hq/hosts?available=maybe", "", 400, "malformed")
+	if p := b.refused("GET", "/sites/hq/hosts?provider=other", "", 400, "malformed"); !strings.Contains(p.Detail, `"other"`) {
+		t.Errorf("the detail does not name it: %s", p.Detail)
+	}
 }
