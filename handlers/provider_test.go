@@ -185,18 +185,25 @@ func TestAPasswordThatIsStoredMeanwhileGoesNowhereElse(t *testing.T) {
 
 // What a test sends is the password that belongs to the address it is sent to.
 func TestATestPairsAddressAndPassword(t *testing.T) {
-	b := newBed(t)
-	b.online("cb-1")
-	const path = "/sites/hq/providers/vc-1"
-	b.must("POST", "/sites/hq/providers", `{"id":"vc-1","type":"fake","address":"old","credentials":{"password":"wrong"}}`, 201)
-	heard := &hearing{}
-	b.api.Kinds = heard
-	b.api.Store = &meddled{Store: b.st, beforeSecret: func() {
-		b.must("PATCH", path, `{"address":"new","credentials":{"password":"secret"}}`, 200)
-	}}
-	b.must("POST", path+"/test", "", 200).has("/ok", true)
-	if heard.address != "new" || heard.secret != "secret" {
-		t.Errorf("%q was sent to %q", heard.secret, heard.address)
+	for _, before := range []bool{true, false} {
+		b := newBed(t)
+		b.online("cb-1")
+		const path = "/sites/hq/providers/vc-1"
+		b.must("POST", "/sites/hq/providers", `{"id":"vc-1","type":"fake","address":"old","credentials":{"password":"wrong"}}`, 201)
+		heard := &hearing{}
+		b.api.Kinds = heard
+		change := func() {
+			b.must("PATCH", path, `{"address":"new","credentials":{"password":"secret"}}`, 200)
+		}
+		if before {
+			b.api.Store = &meddled{Store: b.st, beforeSecret: change}
+		} else {
+			b.api.Store = &meddled{Store: b.st, afterSecret: change}
+		}
+		b.must("POST", path+"/test", "", 200).has("/ok", true)
+		if heard.address != "new" || heard.secret != "secret" {
+			t.Errorf("%q was sent to %q", heard.secret, heard.address)
+		}
 	}
 }
 
