@@ -110,7 +110,7 @@ var errThumbprint = errors.New("the server's certificate does not have the expec
 // one with the thumbprint.
 func thumbprint(faults *provider.Faults, s string) func(tls.ConnectionState) error {
 	want, err := hex.DecodeString(strings.ReplaceAll(s, ":", ""))
-	if err != nil || len(want) != sha256.Size && len(want) != sha1.Size {
+	if err != nil || len(s) > 3*sha256.Size || len(want) != sha256.Size && len(want) != sha1.Size {
 		faults.Add("/options/thumbprint", "must be 64 (SHA-256) or 40 (SHA-1) hexadecimal digits")
 	}
 	return func(state tls.ConnectionState) error {

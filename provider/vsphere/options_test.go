@@ -45,6 +45,9 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 		{"not a URL", func(t *provider.Target) { t.Address = "https://u:hidden@vc:x/" }, "/address must be a host name or URL"},
 		{"not PEM", func(t *provider.Target) { t.Options = json.RawMessage(`{"caCertificate":"x"}`) }, "/options/caCertificate must hold certificates"},
 		{"a short thumbprint", func(t *provider.Target) { t.Options = json.RawMessage(`{"thumbprint":"AB:CD"}`) }, "/options/thumbprint must be"},
+		{"a thumbprint of colons", func(t *provider.Target) {
+			t.Options = json.RawMessage(`{"thumbprint":"` + strings.Repeat("AB", 32) + strings.Repeat(":", 1000) + `"}`)
+		}, "/options/thumbprint must be"},
 		{"two ways to trust", func(t *provider.Target) {
 			t.Options = json.RawMessage(`{"insecureSkipVerify":true,"thumbprint":"` + strings.Repeat("AB", 32) + `"}`)
 		}, "/options must have only one of"},
