@@ -222,8 +222,8 @@ type driver struct {
 	by   farm.BrokerID
 }
 
-func (d driver) Type() provider.Type         { return provider.Type{ID: "pool"} }
-func (d driver) Check(provider.Target) error { return nil }
+func (d driver) Type() provider.Type                   { return provider.Type{ID: "pool"} }
+func (d driver) Check(provider.Target) provider.Faults { return nil }
 
 func (d driver) Connect(ctx context.Context, t provider.Target) (provider.Conn, error) {
 	d.pool.mu.Lock()
