@@ -18,6 +18,7 @@ import (
 	"github.com/quorate/quorate/server"
 	"github.com/quorate/quorate/server/client"
 	"github.com/quorate/quorate/server/dev"
+	"github.com/quorate/quorate/server/prepare"
 )
 
 // Set by the linker, see Makefile.
@@ -38,11 +39,13 @@ func main() {
 
 // commands is the command line.
 type commands struct {
-	Serve   serveCommand   `cmd:"" help:"Run one server: a Connection Broker with --site and --broker, else the REST API alone."`
-	Dev     devCommand     `cmd:"" help:"Run a whole Site on this machine: etcd, vSphere simulators and brokers as processes of their own. Kill one and watch."`
-	Keygen  keygenCommand  `cmd:"" help:"Make a key for --secret-key-file."`
-	Health  healthCommand  `cmd:"" help:"Ask a server whether it is ready; exit 1 if not."`
-	Version versionCommand `cmd:"" help:"Print version, commit and Go version."`
+	Serve     serveCommand     `cmd:"" help:"Run one server: a Connection Broker with --site and --broker, else the REST API alone."`
+	Dev       devCommand       `cmd:"" help:"Run a whole Site on this machine: etcd, vSphere simulators and brokers as processes of their own. Kill one and watch."`
+	Prepare   prepareCommand   `cmd:"" help:"Make what a new Farm needs: certificates, the secret key, the root token. What is there is kept."`
+	Keygen    keygenCommand    `cmd:"" help:"Make a key for --secret-key-file."`
+	Health    healthCommand    `cmd:"" help:"Ask a server whether it is ready; exit 1 if not."`
+	Simulator simulatorCommand `cmd:"" help:"Run a Provider to try things out with."`
+	Version   versionCommand   `cmd:"" help:"Print version, commit and Go version."`
 }
 
 // streams is where commands write.
@@ -59,6 +62,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			kong.DefaultEnvars("QUORATE"),
 			kong.Vars(server.DefaultConfig().Vars()),
 			kong.Vars(dev.DefaultConfig().Vars()),
+			kong.Vars(prepare.DefaultConfig().Vars()),
 			kong.Writers(stdout, stderr),
 			kong.Exit(func(int) { helped = true }),
 			kong.BindTo(ctx, (*context.Context)(nil)),
@@ -114,7 +118,7 @@ func (c *keygenCommand) Run(to streams) error {
 }
 
 type healthCommand struct {
-	URL string `arg:"" optional:"" default:"http://127.0.0.1:8080" help:"The server's base URL."`
+	URL string `arg:"" optional:"" default:"http://127.0.0.1:8080" env:"QUORATE_URL" help:"The server's base URL."`
 }
 
 func (c *healthCommand) Run(ctx context.Context, to streams) error {
