@@ -15,7 +15,7 @@ ETCD_VERSION = $(shell go list -m -f '{{.Version}}' go.etcd.io/etcd/server/v3)
 DOCKER      ?= $(shell for d in docker /usr/bin/docker; do \
 	{ $$d buildx version || $$d --version | grep -E 'version (18|19|20)\.'; } >/dev/null 2>&1 && { echo $$d; exit; }; done; echo docker)
 
-.PHONY: list run build test check vet lint fmt openapi openapi-current bench-takeover fuzz rootfs images clean
+.PHONY: list run build test check vet lint fmt openapi openapi-current bench-takeover fuzz rootfs images up demo token down clean
 
 list: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +73,18 @@ images: $(if $(HOST_BUILD),rootfs) ## The images of the compose cluster. HOST_BU
 			$(if $(HOST_BUILD),--build-arg BINARIES=host) --build-arg VERSION=$(VERSION) \
 			--build-arg COMMIT=$(COMMIT) --build-arg ETCD_VERSION=$(ETCD_VERSION) . || exit 1; \
 	done
+
+up: images ## Start the compose cluster and wait until every Provider is connected
+	@DOCKER=$(DOCKER) e2e/compose/up.sh
+
+demo: ## Kill a broker's container of the compose cluster, and tell what happens
+	@DOCKER=$(DOCKER) e2e/compose/demo.sh
+
+token: ## Show the root token of the compose cluster
+	@DOCKER=$(DOCKER) e2e/compose/token.sh
+
+down: ## Stop the compose cluster. ARGS=-v throws its data away too
+	@DOCKER=$(DOCKER) e2e/compose/compose.sh down $(ARGS)
 
 clean: ## Remove what was built
 	rm -rf bin out

@@ -44,6 +44,8 @@ type commands struct {
 	Prepare   prepareCommand   `cmd:"" help:"Make what a new Farm needs: certificates, the secret key, the root token. What is there is kept."`
 	Keygen    keygenCommand    `cmd:"" help:"Make a key for --secret-key-file."`
 	Health    healthCommand    `cmd:"" help:"Ask a server whether it is ready; exit 1 if not."`
+	Follow    followCommand    `cmd:"" help:"Tell what happens in a Site, and why, as it happens."`
+	Await     awaitCommand     `cmd:"" help:"Wait until every Provider of a Site is connected, and show them; exit 1 if they are not in time."`
 	Simulator simulatorCommand `cmd:"" help:"Run a Provider to try things out with."`
 	Version   versionCommand   `cmd:"" help:"Print version, commit and Go version."`
 }

@@ -1,4 +1,4 @@
-package dev
+package client_test
 
 import (
 	"testing"
@@ -23,7 +23,7 @@ func TestTheStoryIsToldInSentences(t *testing.T) {
 			"high availability: on → lost (majority-lost)"},
 		{client.Event{Type: "something.new", Subject: "site"}, "something.new site"},
 	} {
-		if got := sentence(c.event); got != c.want {
+		if got := c.event.Sentence(); got != c.want {
 			t.Errorf("%q, want %q", got, c.want)
 		}
 	}
