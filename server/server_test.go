@@ -194,6 +194,39 @@ func TestAServerStopsAtOnceWhileStorageIsAway(t *testing.T) {
 	}
 }
 
+func TestAServerWhoseFarmIsGoneSaysSoAndBeginsNoNewOne(t *testing.T) {
+	st := mem.New()
+	cfg := DefaultConfig()
+	cfg.Site, cfg.Broker = "hq", "cb-1"
+	r := run(t, cfg, st)
+	awaitPresence(t, st, 1)
+
+	back := st.Replace()
+	for _, c := range []struct {
+		path, token, has string
+	}{
+		{"/readyz", "", "Another memory is in the place of this server's."},
+		{"/api/v1/sites", someToken, "other-farm"},
+		{"/api/v1/sites", "whose-token-nobody-can-know-now", "other-farm"},
+	} {
+		response, content := r.get(c.path, c.token)
+		if response.StatusCode != http.StatusServiceUnavailable || !strings.Contains(content, c.has) {
+			t.Errorf("%s: %s\n%s", c.path, response.Status, content)
+		}
+	}
+	if v := st.Another().Latest(); len(v.Sites)+len(v.Tokens) != 0 {
+		t.Errorf("it has begun a new Farm: %+v", v)
+	}
+
+	back()
+	awaitPresence(t, st, 1)
+	for _, path := range []string{"/readyz", "/api/v1/sites"} {
+		if response, content := r.get(path, someToken); response.StatusCode != http.StatusOK {
+			t.Errorf("when it is back, %s: %s\n%s", path, response.Status, content)
+		}
+	}
+}
+
 func TestAServerWithAnotherFarmsTokenEndsAndSaysWhy(t *testing.T) {
 	st := mem.New()
 	if _, err := st.CreateRootToken(t.Context(), hashToken("another-farms-root-token"), store.Token{}); err != nil {

@@ -135,6 +135,17 @@ func TestEtcdKeepsTheContract(t *testing.T) {
 			Compact: m.compact,
 			Left:    m.left,
 			Raw:     m.contents,
+			Replace: func(t *testing.T) func() {
+				back, err := srv.Empty()
+				if err != nil {
+					t.Fatal(err)
+				}
+				return func() {
+					if err := back(); err != nil {
+						t.Fatal(err)
+					}
+				}
+			},
 			CutOff: func(t *testing.T) func() {
 				srv.Stop()
 				return func() {

@@ -35,11 +35,12 @@ func TestMemoryKeepsTheContract(t *testing.T) {
 			},
 			Compact: func(*testing.T) { first.Forget() },
 			Left: func(_ *testing.T, site farm.SiteID) []string {
-				if p := first.Latest().Picture(site); p != nil {
+				if p := first.Another().Latest().Picture(site); p != nil {
 					return []string{fmt.Sprintf("%+v", *p)}
 				}
 				return nil
 			},
+			Replace: func(*testing.T) func() { return first.Replace() },
 			CutOff: func(*testing.T) func() {
 				for _, st := range opened {
 					st.Down(true)

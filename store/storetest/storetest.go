@@ -25,6 +25,8 @@ type Backend struct {
 	Raw func(t *testing.T) []byte
 	// CutOff takes the storage away from all servers until back is called.
 	CutOff func(t *testing.T) (back func())
+	// Replace puts an empty storage in the place of this one until back is called.
+	Replace func(t *testing.T) (back func())
 }
 
 // Run tests a store. fresh makes an empty memory for each test.
@@ -40,6 +42,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Backend) {
 		{"owners", ownerTests},
 		{"events", eventTests},
 		{"outage", outageTests},
+		{"identity", identityTests},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, c := range group.tests {
