@@ -106,8 +106,8 @@ func serve(ctx context.Context, cfg Config, ln net.Listener, st store.Store, p P
 	return err
 }
 
-// runBroker sees to the Farm's first token and the secret key, then runs the broker, if this
-// server is one, until ctx ends.
+// runBroker sees to the Farm's first token and the secret key, then runs the
+// broker, if this server is one, until ctx ends.
 func runBroker(ctx context.Context, cfg Config, st store.Store, token string, out io.Writer, bc broker.Config) error {
 	if err := ensureRootToken(ctx, st, token, out, bc.Log); err != nil {
 		return err

@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -241,6 +242,44 @@ func TestAServerWithAnotherFarmsTokenEndsAndSaysWhy(t *testing.T) {
 	if st.Latest().Sites["hq"] != nil {
 		t.Error("its broker has joined")
 	}
+}
+
+func TestAServerWithAnotherSecretKeyEndsAlsoWhileThereIsNoSecret(t *testing.T) {
+	st := mem.New()
+	cfg := DefaultConfig()
+	cfg.SecretKeyFile = "its content is the store's"
+	cfg.Site, cfg.Broker = "hq", "cb-1"
+	run(t, cfg, st)
+	awaitPresence(t, st, 1)
+
+	cfg.Broker = "cb-2"
+	r := run(t, cfg, st.AnotherWithKey("another"))
+	if _, err := r.wait(); err == nil || !strings.Contains(err.Error(), "--secret-key-file: it is not the key of this Farm") {
+		t.Errorf("got %v", err)
+	}
+	if p := st.Latest().Sites["hq"]; p.Brokers["cb-2"].Revision != 0 {
+		t.Error("its broker has joined")
+	}
+}
+
+func TestTheSecretKeyIsCheckedOnceStorageAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := mem.New()
+		if err := st.CheckSecretKey(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		other := st.AnotherWithKey("another")
+		other.Down(true)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := checkSecretKey(ctx, other, silent); err != nil || ctx.Err() == nil {
+			t.Errorf("while storage is away: %v, %v", err, ctx.Err())
+		}
+		other.Down(false)
+		if err := checkSecretKey(t.Context(), other, silent); !errors.Is(err, errOtherSecretKey) {
+			t.Errorf("got %v", err)
+		}
+	})
 }
 
 // foreign is a Farm that a newer version has written.

@@ -104,6 +104,12 @@ type Store interface {
 	// Secret returns a Provider's secret, empty if it has none.
 	Secret(ctx context.Context, site farm.SiteID, provider farm.ProviderID) (string, error)
 
+	// CheckSecretKey is ErrSecretKey if this server has no secret key, or not the
+	// Farm's. The first key that is checked becomes the Farm's; where there are
+	// secrets already it must open one of them. After a rotation the Farm's is
+	// the one that this server seals with.
+	CheckSecretKey(ctx context.Context) error
+
 	// CreateRootToken stores the Farm's first token. It returns false, and
 	// stores nothing, if the Farm has any token already.
 	CreateRootToken(ctx context.Context, hash TokenHash, t Token) (bool, error)

@@ -30,6 +30,8 @@ type Store struct {
 	at *place
 	m  *memory // the Farm it has met there
 
+	key string // names its secret key
+
 	mu   sync.Mutex
 	down chan struct{} // not nil: cut off; closed when it is back
 	seen *store.View   // what it saw last, while cut off
@@ -49,6 +51,7 @@ type memory struct {
 	changed      chan struct{} // closed when view is replaced
 	history      []*store.View // revisions without a gap, oldest first
 	secrets      map[providerKey]string
+	key          *string // the name of the Farm's secret key; nil: it has none yet
 	lives        map[brokerKey]*session
 	coordinators map[farm.SiteID]*session
 }
@@ -86,6 +89,14 @@ func (s *Store) Another() *Store {
 	s.at.mu.Lock()
 	defer s.at.mu.Unlock()
 	return &Store{at: s.at, m: s.at.m}
+}
+
+// AnotherWithKey is another server, whose secret key has a name of its own; that
+// of all others is empty.
+func (s *Store) AnotherWithKey(key string) *Store {
+	other := s.Another()
+	other.key = key
+	return other
 }
 
 // Replace puts an empty memory in the place of this one, as an etcd that has
@@ -267,6 +278,21 @@ func (s *Store) Secret(ctx context.Context, site farm.SiteID, provider farm.Prov
 	s.m.mu.Lock()
 	defer s.m.mu.Unlock()
 	return s.m.secrets[providerKey{site, provider}], nil
+}
+
+func (s *Store) CheckSecretKey(ctx context.Context) error {
+	if err := s.reach(ctx); err != nil {
+		return err
+	}
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	if s.m.key == nil {
+		s.m.key = &s.key
+	}
+	if *s.m.key != s.key {
+		return store.ErrSecretKey
+	}
+	return nil
 }
 
 func (s *Store) CreateRootToken(ctx context.Context, hash store.TokenHash, t store.Token) (bool, error) {

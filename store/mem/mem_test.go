@@ -28,6 +28,7 @@ func TestMemoryKeepsTheContract(t *testing.T) {
 				opened = append(opened, st)
 				return st
 			},
+			OpenWithKey: func(_ *testing.T, key string) store.Store { return first.AnotherWithKey(key) },
 			Expire: func(t *testing.T, site farm.SiteID, broker farm.BrokerID) {
 				if !first.Expire(site, broker) {
 					t.Errorf("broker %s is not present", broker)
