@@ -90,7 +90,7 @@ var errOtherSecretKey = errors.New("--secret-key-file: it is not the key of this
 // checkSecretKey blocks until it is known whether the key is the Farm's. A nil
 // error with ctx ended means that the server was stopped before.
 func checkSecretKey(ctx context.Context, st store.Store, log *slog.Logger) error {
-	return insist(ctx, log, "cannot check the secret key; trying again", func(ctx context.Context) error {
+	return insist(ctx, log, "checking the secret key", func(ctx context.Context) error {
 		err := st.CheckSecretKey(ctx)
 		if errors.Is(err, store.ErrSecretKey) {
 			return errOtherSecretKey

@@ -65,14 +65,14 @@ func ensureRootToken(ctx context.Context, st store.Store, given string, out io.W
 	if err := firstView(ctx, st, log); err != nil {
 		return nil // only when ctx has ended
 	}
-	return insist(ctx, log, "cannot look for the Farm's first token; trying again", func(ctx context.Context) error {
+	return insist(ctx, log, "looking for the Farm's first token", func(ctx context.Context) error {
 		return tryRootToken(ctx, st, given, out)
 	})
 }
 
 // insist tries until it succeeds, is told that this server does not belong to
 // the Farm, or ctx ends, which is no error.
-func insist(ctx context.Context, log *slog.Logger, failed string, try func(context.Context) error) error {
+func insist(ctx context.Context, log *slog.Logger, doing string, try func(context.Context) error) error {
 	for {
 		attempt, cancel := context.WithTimeout(ctx, attemptTimeout)
 		err := try(attempt)
@@ -83,7 +83,7 @@ func insist(ctx context.Context, log *slog.Logger, failed string, try func(conte
 		if ctx.Err() != nil {
 			return nil
 		}
-		log.Warn(failed, "err", err)
+		log.Warn("trying again", "doing", doing, "err", err)
 		retry := time.NewTimer(time.Second + mathrand.N(time.Second))
 		select {
 		case <-retry.C:
