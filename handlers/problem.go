@@ -79,6 +79,7 @@ var kinds = []ProblemKind{
 	{"internal", "The server failed", 500, "The server's log has the cause under the requestId."},
 	{"unavailable", "Storage does not answer", 503, "etcd did not answer within the request's time. The request may or may not have been carried out: wait for the time in Retry-After, then read before you repeat it."},
 	{"storage-full", "Storage is full", 503, "etcd has reached its quota and accepts no writes: compact and defragment it, or raise the quota, and clear its alarm."},
+	{"other-farm", "Storage does not hold this Farm any more", 503, "etcd has lost its data, or another etcd is in its place. Bring the Farm's data back; if it is lost for good, restart every server: a new Farm begins then."},
 }
 
 func kindOf(code string) ProblemKind {
@@ -136,6 +137,8 @@ func problemOf(err error) *Problem {
 		return problem("too-large", "The body is larger than %d bytes, which is the most a request may have.", tooLarge.Limit)
 	case errors.Is(err, store.ErrFull):
 		return problem("storage-full", "etcd has no space left and accepts no writes. Compact and defragment it or raise its quota, then repeat the request.")
+	case errors.Is(err, store.ErrOtherFarm):
+		return problem("other-farm", "The Farm's storage is empty, or it is another Farm's: etcd has lost its data, or another etcd is in its place. Tell an administrator: nothing is done until the data is back, or, if it is lost for good, every server is restarted.")
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return problem("unavailable", "Storage did not answer in time. Wait a moment and read the resource before you repeat a write: it may have been carried out.")
 	case errors.Is(err, store.ErrGone):

@@ -170,7 +170,7 @@ func (s *stream) run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		if view != nil && view.Revision > after {
+		if view != nil && view.Revision != after { // lower: storage was put back to an earlier state
 			after = view.Revision
 			goOn, err := s.tell(view)
 			if err != nil || !goOn {
