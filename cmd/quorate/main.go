@@ -38,11 +38,14 @@ func main() {
 
 // commands is the command line.
 type commands struct {
-	Serve   serveCommand   `cmd:"" help:"Run one server: a Connection Broker with --site and --broker, else the REST API alone."`
-	Dev     devCommand     `cmd:"" help:"Run a whole Site on this machine: etcd, vSphere simulators and brokers as processes of their own. Kill one and watch."`
-	Keygen  keygenCommand  `cmd:"" help:"Make a key for --secret-key-file."`
-	Health  healthCommand  `cmd:"" help:"Ask a server whether it is ready; exit 1 if not."`
-	Version versionCommand `cmd:"" help:"Print version, commit and Go version."`
+	Serve       serveCommand       `cmd:"" help:"Run one server: a Connection Broker with --site and --broker, else the REST API alone."`
+	Dev         devCommand         `cmd:"" help:"Run a whole Site on this machine: etcd, vSphere simulators and brokers as processes of their own. Kill one and watch."`
+	Export      exportCommand      `cmd:"" help:"Write the Farm's configuration as a document, to keep, compare or import. Speaks to etcd; no server need run."`
+	Import      importCommand      `cmd:"" help:"Make the Farm's configuration what a document says. Speaks to etcd; no server need run."`
+	Keygen      keygenCommand      `cmd:"" help:"Make a key for --secret-key-file."`
+	RaiseEpochs raiseEpochsCommand `cmd:"" help:"Raise every epoch, after etcd was restored from a snapshot and before any server is started."`
+	Health      healthCommand      `cmd:"" help:"Ask a server whether it is ready; exit 1 if not."`
+	Version     versionCommand     `cmd:"" help:"Print version, commit and Go version."`
 }
 
 // streams is where commands write.
