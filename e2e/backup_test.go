@@ -1,0 +1,200 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/quorate/quorate/provider/vsphere/vspheresim"
+	"github.com/quorate/quorate/server"
+	"github.com/quorate/quorate/server/client"
+)
+
+// cluster is a Farm with Site hq: an etcd, and three brokers as processes.
+type cluster struct {
+	t       *testing.T
+	etcd    *etcd
+	key     string // file
+	args    [][]string
+	bases   []string
+	servers []*process
+	api     *client.Client
+}
+
+func newCluster(t *testing.T) *cluster {
+	t.Helper()
+	const token = "qr_a-token-for-this-test-only"
+	dir := t.TempDir()
+	c := &cluster{t: t, etcd: newEtcd(t), key: filepath.Join(dir, "secret.key")}
+	tokenFile := filepath.Join(dir, "token")
+	if err := os.WriteFile(tokenFile, []byte(token), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.WriteSecretKeyFile(c.key); err != nil {
+		t.Fatal(err)
+	}
+	first := freePorts(t, 3)
+	for i := range 3 {
+		listen := fmt.Sprintf("127.0.0.1:%d", first+i)
+		c.bases = append(c.bases, "http://"+listen)
+		c.args = append(c.args, []string{"serve", "--site=hq", fmt.Sprintf("--broker=cb-%d", i+1), "--listen=" + listen,
+			"--advertise=http://" + listen, "--etcd=" + c.etcd.url(), "--etcd-election=500ms", "--lease-ttl=1s",
+			"--root-token-file=" + tokenFile, "--secret-key-file=" + c.key})
+	}
+	c.api = client.New(token, c.bases...)
+	t.Cleanup(c.api.Close)
+	c.etcd.start()
+	c.start()
+	return c
+}
+
+func (c *cluster) start() {
+	c.t.Helper()
+	c.servers = nil
+	for _, args := range c.args {
+		c.servers = append(c.servers, start(c.t, args...))
+	}
+	c.await("high availability is on", func(s client.State) bool { return s.Site.Status.HighAvailability.State == "on" })
+}
+
+// stop stops the servers as they should be.
+func (c *cluster) stop() {
+	c.t.Helper()
+	for _, s := range c.servers {
+		s.stop(syscall.SIGTERM)
+	}
+}
+
+func (c *cluster) await(what string, cond func(client.State) bool) client.State {
+	c.t.Helper()
+	state, err := c.api.Await(within(c.t, patience), "hq", what, cond)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return state
+}
+
+func (c *cluster) connected() client.State {
+	c.t.Helper()
+	return c.await("everything is connected and high availability is on", func(s client.State) bool {
+		return allConnected(s) && s.Site.Status.HighAvailability.State == "on"
+	})
+}
+
+func (c *cluster) do(method, path string, body any) {
+	c.t.Helper()
+	if err := c.api.Do(within(c.t, patience), method, "/sites/hq"+path, body, nil); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// provider adds a Provider at the simulator.
+func (c *cluster) provider(id string, sim *vspheresim.Server) {
+	c.t.Helper()
+	c.do("POST", "/providers", map[string]any{
+		"id": id, "type": "vsphere", "address": sim.URL(), "preferredConnectionBroker": map[string]any{"mode": "automatic"},
+		"credentials": map[string]any{"username": sim.Username(), "password": sim.Password()},
+		"options":     map[string]any{"caCertificate": sim.CertificatePEM()},
+	})
+}
+
+// unrest moves every Provider to each broker, and returns the highest epoch of
+// each.
+func (c *cluster) unrest(ids ...string) map[string]uint64 {
+	c.t.Helper()
+	highest := map[string]uint64{}
+	for _, broker := range []string{"cb-1", "cb-2", "cb-3", "cb-1"} {
+		for _, id := range ids {
+			c.do("POST", "/providers/"+id+"/move", map[string]any{"broker": broker})
+			s := c.await(id+" is connected at "+broker, func(s client.State) bool {
+				return s.Providers[id].Status.Owner == broker && s.Providers[id].Status.State == "connected"
+			})
+			highest[id] = max(highest[id], s.Providers[id].Status.Epoch)
+		}
+	}
+	return highest
+}
+
+// restored throws etcd's data away and starts it with what the commands restore.
+func (c *cluster) restored(sh *shell, dir, restore string) {
+	c.t.Helper()
+	c.etcd.kill()
+	if err := os.RemoveAll(c.etcd.dir); err != nil {
+		c.t.Fatal(err)
+	}
+	sh.run(restore)
+	c.etcd.dir = filepath.Join(dir, "etcd-restored")
+	c.etcd.start()
+}
+
+// The commands of docs/backup.md are run as they stand there, but for addresses
+// and files: a Farm is lost and comes back, and no epoch ever comes twice.
+func TestABackupBringsTheFarmBack(t *testing.T) {
+	sim, err := vspheresim.Start(vspheresim.Config{Hosts: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sim.Close()
+	farm := newCluster(t)
+	ids := []string{"vc-1", "vc-2"}
+	for _, id := range ids {
+		farm.provider(id, sim)
+	}
+	before := farm.connected()
+
+	dir := t.TempDir()
+	sh := newShell(t, dir)
+	blocks := commandsOf(t, "docs/backup.md")
+	if len(blocks) != 6 {
+		t.Fatalf("docs/backup.md has %d blocks of commands, this test knows 6", len(blocks))
+	}
+	local := strings.NewReplacer("http://127.0.0.1:2379", farm.etcd.url(), "http://127.0.0.1:2380", farm.etcd.peerURL(), "/etc/quorate/secret.key", farm.key)
+	settings, save, restore, raise, export, secrets := local.Replace(blocks[0]), blocks[1], local.Replace(blocks[2]), blocks[3], blocks[4], blocks[5]
+
+	sh.run(settings)
+	if said := sh.run(save); !strings.Contains(said, "REVISION") {
+		t.Errorf("the snapshot's status:\n%s", said)
+	}
+	highest := farm.unrest(ids...)
+	if said := sh.run("if quorate raise-epochs --wait 100ms; then false; fi"); !strings.Contains(said, "brokers are present: hq/cb-1, hq/cb-2, hq/cb-3. No epoch was raised: stop every server first") {
+		t.Errorf("while servers run:\n%s", said)
+	}
+
+	farm.stop()
+	farm.restored(sh, dir, restore)
+	if said := sh.run(raise); !strings.Contains(said, "2 epochs were raised by 1000000") {
+		t.Errorf("raise-epochs said:\n%s", said)
+	}
+	farm.start()
+	after := farm.connected()
+	for id, epoch := range highest {
+		now, was := after.Providers[id].Status, before.Providers[id].Status
+		if now.Epoch <= epoch || now.Epoch <= was.Epoch {
+			t.Errorf("%s has epoch %d, and had %d", id, now.Epoch, epoch)
+		}
+		t.Logf("%s: epoch %d in the snapshot, up to %d later, %d after the restore", id, was.Epoch, epoch, now.Epoch)
+	}
+
+	if said := sh.run(export); !strings.Contains(said, "Nothing would change.") || !strings.Contains(said, "Nothing has changed") {
+		t.Errorf("export and import said:\n%s", said)
+	}
+	if said := sh.run(secrets); !strings.Contains(said, "Nothing would change.") {
+		t.Errorf("with passwords they said:\n%s", said)
+	}
+
+	// If the servers are not stopped, which they should be, they recover.
+	sh.run("rm -r etcd-restored farm.db; " + save)
+	farm.restored(sh, dir, restore)
+	farm.do("PATCH", "", map[string]any{"description": "after the second restore"})
+	farm.connected()
+	farm.unrest("vc-1")
+
+	// The document brings the Farm to another etcd, under another secret key.
+	other := newCluster(t)
+	sh.run("quorate import --etcd " + other.etcd.url() + " --secret-key-file " + other.key + " --passphrase-file passphrase farm-with-passwords.yaml")
+	other.connected()
+	sh.run("quorate export --etcd " + other.etcd.url() + " | sed '/^ *address: http:/d' > there.yaml; sed '/^ *address: http:/d' farm.yaml | diff - there.yaml")
+}
