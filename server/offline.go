@@ -16,7 +16,7 @@ import (
 
 // answerTimeout is how long a command waits for storage before it gives up. A
 // person waits for it.
-const answerTimeout = 10 * time.Second
+const answerTimeout = 5 * time.Second
 
 // withStore runs do on the Farm's storage, once that has answered, whether or
 // not any server runs.

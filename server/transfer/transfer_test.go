@@ -369,6 +369,27 @@ func TestSecretsTravelSealed(t *testing.T) {
 	same(t, secret(), "p: \"ss\n")
 }
 
+func TestASecretIsThatOfTheAddressItIsExportedWith(t *testing.T) {
+	l := newLab(t)
+	l.fill()
+	l.before = func(bool, *http.Request) { // once the View stands still
+		l.before = nil
+		next, secret := l.mem.Latest().Sites["hq"].Providers["vc-1"].Value, "another"
+		next.Address = "https://another"
+		l.edit(store.Change{PutProvider: &next, Secret: &secret})
+	}
+	d, err := l.ExportWithSecrets(t.Context(), "", "correct horse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	secrets, err := d.open("correct horse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, string(d.Sites["hq"].Providers["vc-1"]["address"]), `"https://another"`)
+	same(t, secrets["hq/vc-1"], "another")
+}
+
 func TestADocumentThatIsNoneIsRefused(t *testing.T) {
 	head := "format: quorate-configuration\nversion: 1\n"
 	for text, want := range map[string]string{
