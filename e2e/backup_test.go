@@ -73,7 +73,7 @@ func TestABackupBringsTheFarmBack(t *testing.T) {
 	local := strings.NewReplacer("http://127.0.0.1:2379", farm.etcd.url(), "http://127.0.0.1:2380", farm.etcd.peerURL(), "/etc/quorate/secret.key", farm.key)
 	settings, save, restore, raise, export, secrets := local.Replace(blocks[0]), blocks[1], local.Replace(blocks[2]), blocks[3], blocks[4], blocks[5]
 
-	sh.run(settings)
+	sh.run("export QUORATE_SITE=nowhere; " + settings) // what a server may be told is not for export
 	if said := sh.run(save); !strings.Contains(said, "REVISION") {
 		t.Errorf("the snapshot's status:\n%s", said)
 	}
@@ -102,6 +102,11 @@ func TestABackupBringsTheFarmBack(t *testing.T) {
 	}
 	if said := sh.run(secrets); !strings.Contains(said, "Nothing would change.") {
 		t.Errorf("with passwords they said:\n%s", said)
+	}
+
+	said := sh.run("quorate keygen wrong.key; if quorate import --secret-key-file wrong.key --passphrase-file passphrase farm-with-passwords.yaml; then false; fi")
+	if !strings.Contains(said, "it is not the key of this Farm") {
+		t.Errorf("with another secret key:\n%s", said)
 	}
 
 	// If the servers are not stopped, which they should be, they recover.

@@ -98,7 +98,7 @@ func (c Config) Validate() error {
 	}
 	f.pair("--tls-cert", c.TLSCert, "--tls-key", c.TLSKey)
 
-	c.StorageConfig.check(&f)
+	c.checkStorage(&f)
 	f.unless(c.EtcdElection > 0 && c.EtcdElection <= maxElect, "--etcd-election", "must be above 0 and at most %v, as in etcd; it is %v", maxElect, c.EtcdElection)
 
 	f.unless(c.LeaseTTL >= minTTL && c.LeaseTTL <= maxTTL, "--lease-ttl", "must be from %v to %v; it is %v", minTTL, maxTTL, c.LeaseTTL)

@@ -14,8 +14,8 @@ import (
 // RaiseEpochsConfig is what `quorate raise-epochs` can be told.
 type RaiseEpochsConfig struct {
 	StorageConfig `embed:""`
-	By            farm.Epoch    `help:"How far. It must be more than the changes of owner that one Provider can have had since the snapshot." default:"1000000"`
-	Wait          time.Duration `help:"How long to wait for brokers that are present to be gone, such as those in a snapshot, which go with their leases." default:"30s"`
+	By            farm.Epoch    `help:"How far. It must be more than the changes of owner that one Provider can have had since the snapshot." default:"1000000" env:"-"`
+	Wait          time.Duration `help:"How long to wait for brokers that are present to be gone, such as those in a snapshot, which go with their leases." default:"30s" env:"-"`
 }
 
 // RaiseEpochs raises every epoch of the Farm, with all servers stopped.
@@ -23,6 +23,7 @@ func RaiseEpochs(ctx context.Context, cfg RaiseEpochsConfig, stdout, stderr io.W
 	if cfg.By == 0 || cfg.Wait <= 0 {
 		return errors.New("--by, --wait must be above 0")
 	}
+	cfg.SecretKeyFile = "" // not needed, so it need not be right
 	return withStore(ctx, cfg.StorageConfig, stderr, func(ctx context.Context, st store.Store) error {
 		ctx, cancel := context.WithTimeout(ctx, cfg.Wait)
 		defer cancel()

@@ -24,7 +24,8 @@ func withStore(ctx context.Context, cfg StorageConfig, stderr io.Writer, do func
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
-	st, free, err := openStore(cfg, commandLog(stderr))
+	log := commandLog(stderr)
+	st, free, err := openStore(cfg, log)
 	if err != nil {
 		return err
 	}
@@ -36,6 +37,11 @@ func withStore(ctx context.Context, cfg StorageConfig, stderr io.Writer, do func
 		defer stop()
 		if err := awaitStorage(ctx, st, cfg.Etcd); err != nil {
 			return err
+		}
+		if cfg.SecretKeyFile != "" {
+			if err := checkSecretKey(ctx, st, log); err != nil {
+				return err
+			}
 		}
 		return do(ctx, st)
 	})

@@ -22,11 +22,11 @@ func DefaultStorageConfig() StorageConfig {
 // Validate reports everything that is wrong with the settings.
 func (c StorageConfig) Validate() error {
 	var f faults
-	c.check(&f)
+	c.checkStorage(&f)
 	return f.err()
 }
 
-func (c StorageConfig) check(f *faults) {
+func (c StorageConfig) checkStorage(f *faults) {
 	f.unless(len(c.Etcd) > 0, "--etcd", "needs at least one URL")
 	for _, u := range c.Etcd {
 		f.unless(isHTTP(u), "--etcd", "must be URLs such as http://10.0.0.1:2379; one is %q", u)

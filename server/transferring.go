@@ -16,11 +16,14 @@ import (
 	"github.com/quorate/quorate/store"
 )
 
+// What a command is told but once has no environment variable: QUORATE_SITE, set
+// for a server, must not make half a backup of it.
+
 // ExportConfig is what `quorate export` can be told.
 type ExportConfig struct {
 	StorageConfig  `embed:""`
-	Site           farm.SiteID `help:"Export this Site alone." placeholder:"ID"`
-	WithSecrets    bool        `name:"with-secrets" help:"With the Providers' passwords, encrypted to the passphrase. Needs --secret-key-file."`
+	Site           farm.SiteID `help:"Export this Site alone." placeholder:"ID" env:"-"`
+	WithSecrets    bool        `name:"with-secrets" env:"-" help:"With the Providers' passwords, encrypted to the passphrase. Needs --secret-key-file."`
 	PassphraseFile string      `name:"passphrase-file" help:"File whose first line is the passphrase." placeholder:"FILE"`
 	File           string      `arg:"" optional:"" help:"Where to write it; a file that is there is replaced. Default: standard output."`
 }
@@ -28,9 +31,9 @@ type ExportConfig struct {
 // ImportConfig is what `quorate import` can be told.
 type ImportConfig struct {
 	StorageConfig              `embed:""`
-	DryRun                     bool   `name:"dry-run" help:"Show what would change, and change nothing."`
-	Prune                      bool   `help:"Delete the brokers and Providers that the document's Sites have beside it. Sites are never deleted."`
-	AcceptHighAvailabilityLoss bool   `name:"accept-high-availability-loss" help:"Go on although high availability turns off."`
+	DryRun                     bool   `name:"dry-run" env:"-" help:"Show what would change, and change nothing."`
+	Prune                      bool   `env:"-" help:"Delete the brokers and Providers that the document's Sites have beside it. Sites are never deleted."`
+	AcceptHighAvailabilityLoss bool   `name:"accept-high-availability-loss" env:"-" help:"Go on although high availability turns off."`
 	PassphraseFile             string `name:"passphrase-file" help:"File whose first line is the passphrase of the document's passwords." placeholder:"FILE"`
 	File                       string `arg:"" help:"The document; - is standard input."`
 }
@@ -43,6 +46,8 @@ func Export(ctx context.Context, cfg ExportConfig, stdout, stderr io.Writer) err
 		return err
 	case cfg.WithSecrets && passphrase == "":
 		return errors.New("--with-secrets needs --passphrase-file: passwords are never written as they are")
+	case !cfg.WithSecrets:
+		cfg.SecretKeyFile = "" // not needed, so it need not be right
 	}
 	return withStore(ctx, cfg.StorageConfig, stderr, func(ctx context.Context, st store.Store) error {
 		f := transferred(st, stderr)

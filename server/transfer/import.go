@@ -91,17 +91,21 @@ func (f Farm) rehearseAll(ctx context.Context, r *rehearsal, all []step) error {
 // explained says which step was refused and, where the API cannot know it, what
 // to do.
 func explained(s step, err error) error {
-	var refusal *Refusal
 	advice := ""
-	if errors.As(err, &refusal) {
-		switch farm.Code(refusal.Code) {
-		case farm.CodeThreeActiveBrokersRequired, farm.CodeNoBrokerAvailable:
-			advice = fmt.Sprintf("\n    Start the brokers of Site %s, which join it by themselves, and import again.", s.site())
-		case farm.CodeWouldTurnOffHighAvailability:
-			advice = "\n    To import all the same: --accept-high-availability-loss."
-		}
+	if code := codeOf(err); code == farm.CodeThreeActiveBrokersRequired || code == farm.CodeNoBrokerAvailable {
+		advice = fmt.Sprintf("\n    Start the brokers of Site %s, which join it by themselves, and import again.", s.site())
+	} else if code == farm.CodeWouldTurnOffHighAvailability {
+		advice = "\n    To import all the same: --accept-high-availability-loss."
 	}
 	return fmt.Errorf("  %s: %w%s", s.path, err, advice)
+}
+
+func codeOf(err error) farm.Code {
+	var refusal *Refusal
+	if errors.As(err, &refusal) {
+		return farm.Code(refusal.Code)
+	}
+	return ""
 }
 
 // effective are the steps that change something.

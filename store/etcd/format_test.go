@@ -276,16 +276,10 @@ func note(value any, t reflect.Type, at string, there map[string]bool) {
 		}
 	case map[string]any:
 		for name, inner := range v {
-			switch t.Kind() {
-			case reflect.Map:
+			if t.Kind() == reflect.Map {
 				note(inner, t.Elem(), at+"[]", there)
-			case reflect.Struct:
-				if f, ok := t.FieldByNameFunc(func(n string) bool {
-					f, _ := t.FieldByName(n)
-					return f.Tag.Get("json") == name
-				}); ok {
-					note(inner, f.Type, at+"."+name, there)
-				}
+			} else if field, ok := tagged(t, name); ok {
+				note(inner, field.Type, at+"."+name, there)
 			}
 		}
 	case string:
@@ -293,6 +287,19 @@ func note(value any, t reflect.Type, at string, there map[string]bool) {
 			there[at+"[]"] = true
 		}
 	}
+}
+
+// tagged is a struct's field with a JSON name.
+func tagged(t reflect.Type, name string) (reflect.StructField, bool) {
+	if t.Kind() != reflect.Struct { // any text, such as options
+		return reflect.StructField{}, false
+	}
+	for i := range t.NumField() {
+		if t.Field(i).Tag.Get("json") == name {
+			return t.Field(i), true
+		}
+	}
+	return reflect.StructField{}, false
 }
 
 // load puts lines into an etcd. What hangs on a broker's lease does so here.
