@@ -41,15 +41,18 @@ func main() {
 type commands struct {
 	ShowVersion kong.VersionFlag `name:"version" env:"-" help:"Print version, commit and Go version."`
 
-	Serve     serveCommand     `cmd:"" help:"Run one server: a Connection Broker with --site and --broker, else the REST API alone."`
-	Dev       devCommand       `cmd:"" help:"Run a whole Site on this machine: etcd, vSphere simulators and brokers as processes of their own. Kill one and watch."`
-	Prepare   prepareCommand   `cmd:"" help:"Make what a new Farm needs: certificates, the secret key, the root token. What is there is kept."`
-	Keygen    keygenCommand    `cmd:"" help:"Make a key for --secret-key-file."`
-	Health    healthCommand    `cmd:"" help:"Ask a server whether it is ready; exit 1 if not."`
-	Follow    followCommand    `cmd:"" help:"Tell what happens in a Site, and why, as it happens."`
-	Await     awaitCommand     `cmd:"" help:"Wait until every Provider of a Site is connected, and show them; exit 1 if they are not in time."`
-	Simulator simulatorCommand `cmd:"" help:"Run a Provider to try things out with."`
-	Version   versionCommand   `cmd:"" help:"Print version, commit and Go version."`
+	Serve       serveCommand       `cmd:"" help:"Run one server: a Connection Broker with --site and --broker, else the REST API alone."`
+	Dev         devCommand         `cmd:"" help:"Run a whole Site on this machine: etcd, vSphere simulators and brokers as processes of their own. Kill one and watch."`
+	Prepare     prepareCommand     `cmd:"" help:"Make what a new Farm needs: certificates, the secret key, the root token. What is there is kept."`
+	Keygen      keygenCommand      `cmd:"" help:"Make a key for --secret-key-file."`
+	Health      healthCommand      `cmd:"" help:"Ask a server whether it is ready; exit 1 if not."`
+	Follow      followCommand      `cmd:"" help:"Tell what happens in a Site, and why, as it happens."`
+	Await       awaitCommand       `cmd:"" help:"Wait until every Provider of a Site is connected, and show them; exit 1 if they are not in time."`
+	Export      exportCommand      `cmd:"" help:"Write the Farm's configuration as a document, to keep, compare or import. Speaks to etcd; no server need run."`
+	Import      importCommand      `cmd:"" help:"Make the Farm's configuration what a document says. Speaks to etcd; no server need run."`
+	RaiseEpochs raiseEpochsCommand `cmd:"" help:"Raise every epoch, after etcd was restored from a snapshot and before any server is started."`
+	Simulator   simulatorCommand   `cmd:"" help:"Run a Provider to try things out with."`
+	Version     versionCommand     `cmd:"" help:"Print version, commit and Go version."`
 }
 
 // streams is where commands write.

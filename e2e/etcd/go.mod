@@ -1,5 +1,7 @@
 // The programs of etcd, at the version that the server is built with: for the
-// images, and for tests that need them as processes.
+// images, and for tests that do what the documentation tells operators to do.
+// They are no dependencies of Quorate; a test holds them to the version of its
+// client.
 module github.com/quorate/quorate/e2e/etcd
 
 go 1.26.0
