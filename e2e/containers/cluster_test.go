@@ -118,7 +118,6 @@ func startCluster(ctx context.Context) (*cluster, error) {
 	if err := c.meet(ctx); err != nil {
 		return c, err
 	}
-	c.tmp(ctx)
 	_, err = c.api().Await(ctx, site, "every Provider is connected", all(connected))
 	c.started = time.Since(begin)
 	return c, err

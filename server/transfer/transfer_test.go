@@ -193,15 +193,20 @@ func TestOneSiteAloneIsExported(t *testing.T) {
 func TestADryRunShowsWhatWouldChangeAndStoresNothing(t *testing.T) {
 	l := newLab(t)
 	l.fill()
-	text := strings.Replace(l.export(), "address: https://vc-1\n", "address: https://vc-9\n", 1)
-	text = strings.Replace(text, "holdDown: 1m30s", "holdDown: 5s", 1)
-	text = strings.Replace(text, "          deep:\n", "          deep:\n            new: 1\n", 1)
+	text := strings.NewReplacer(
+		"holdDown: 1m30s", "holdDown: 5s",
+		"1e3", "1e4",
+		"username: u\n", "username: w\n",
+		"options: {}", "options: {new: {deep: 1}}",
+	).Replace(l.export())
 	at := l.mem.Latest().Revision
 	out := l.must(text, Options{DryRun: true})
 	want := []string{
 		`~ sites/hq failback.holdDown: "1m30s" → "5s"`,
-		`~ sites/hq/providers/vc-1 address: "https://vc-1" → "https://vc-9"`,
-		`+ sites/hq/providers/vc-1 options.deep.new: 1`,
+		`~ sites/hq/providers/vc-1 description: "1e3" → "1e4"`,
+		`~ sites/hq/providers/vc-2 credentials.username: "u" → "w"`,
+		`- sites/hq/providers/vc-2 options: {}`,
+		`+ sites/hq/providers/vc-2 options.new.deep: 1`,
 	}
 	same(t, out.Differences, want)
 	if l.mem.Latest().Revision != at {
@@ -309,7 +314,7 @@ func TestSeatsMoveWithoutTheSiteHavingTooFew(t *testing.T) {
 func TestAnImportThatEndsHalfWaySaysHowFarItCame(t *testing.T) {
 	l := newLab(t)
 	l.fill()
-	text := strings.NewReplacer("holdDown: 1m30s", "holdDown: 5s", "https://vc-1", "https://vc-9", "https://cb-1", "https://cb-8").Replace(l.export())
+	text := strings.NewReplacer("holdDown: 1m30s", "holdDown: 5s", "1e3", "1e4", "https://cb-1", "https://cb-8").Replace(l.export())
 	l.before = func(rehearsed bool, r *http.Request) {
 		if !rehearsed && strings.HasSuffix(r.URL.Path, "/cb-1") {
 			l.before = nil
@@ -324,6 +329,22 @@ func TestAnImportThatEndsHalfWaySaysHowFarItCame(t *testing.T) {
 	}
 	l.must(text, Options{})
 	same(t, l.export(), text)
+}
+
+// A password goes only where it was meant to be: with another address it has to
+// come along.
+func TestAnotherAddressNeedsThePassword(t *testing.T) {
+	l := newLab(t)
+	l.fill()
+	moved := strings.Replace(l.export(), "https://vc-1", "https://vc-9", 1)
+	if _, err := l.imports(moved, Options{}); err == nil || !strings.Contains(err.Error(), "/credentials/password is required") {
+		t.Errorf("got %v", err)
+	}
+	l.must(strings.Replace(moved, "username: \"0123\"", "username: \"0123\"\n          password: again", 1), Options{})
+	secret, err := l.mem.Secret(t.Context(), "hq", "vc-1")
+	if err != nil || secret != "again" {
+		t.Errorf("%q, %v", secret, err)
+	}
 }
 
 func TestSecretsTravelSealed(t *testing.T) {
