@@ -390,6 +390,25 @@ func TestASecretIsThatOfTheAddressItIsExportedWith(t *testing.T) {
 	same(t, secrets["hq/vc-1"], "another")
 }
 
+// locked is a Farm whose secrets this process cannot read.
+type locked struct{ store.Store }
+
+func (locked) Secret(context.Context, farm.SiteID, farm.ProviderID) (string, error) {
+	return "", store.ErrSecretKey
+}
+
+func TestWhoHasNoSecretKeyChangesWhatNeedsNone(t *testing.T) {
+	l := newLab(t)
+	l.fill()
+	text := strings.Replace(l.export(), "holdDown: 1m30s", "holdDown: 5s", 1)
+	l.Store = locked{l.mem}
+	same(t, l.must(text, Options{}).Differences, []string{`~ sites/hq failback.holdDown: "1m30s" → "5s"`})
+	_, err := l.imports(strings.Replace(text, "address: https://vc-1", "address: https://vc-9", 1), Options{})
+	if err == nil || !strings.Contains(err.Error(), "--secret-key-file") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestADocumentThatIsNoneIsRefused(t *testing.T) {
 	head := "format: quorate-configuration\nversion: 1\n"
 	for text, want := range map[string]string{
