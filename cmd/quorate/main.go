@@ -38,12 +38,14 @@ func main() {
 
 // commands is the command line.
 type commands struct {
+	ShowVersion kong.VersionFlag `name:"version" env:"-" help:"Print version, commit and Go version."`
+
 	Serve       serveCommand       `cmd:"" help:"Run one server: a Connection Broker with --site and --broker, else the REST API alone."`
 	Dev         devCommand         `cmd:"" help:"Run a whole Site on this machine: etcd, vSphere simulators and brokers as processes of their own. Kill one and watch."`
 	Export      exportCommand      `cmd:"" help:"Write the Farm's configuration as a document, to keep, compare or import. Speaks to etcd; no server need run."`
 	Import      importCommand      `cmd:"" help:"Make the Farm's configuration what a document says. Speaks to etcd; no server need run."`
-	Keygen      keygenCommand      `cmd:"" help:"Make a key for --secret-key-file."`
 	RaiseEpochs raiseEpochsCommand `cmd:"" help:"Raise every epoch, after etcd was restored from a snapshot and before any server is started."`
+	Keygen      keygenCommand      `cmd:"" help:"Make a key for --secret-key-file."`
 	Health      healthCommand      `cmd:"" help:"Ask a server whether it is ready; exit 1 if not."`
 	Version     versionCommand     `cmd:"" help:"Print version, commit and Go version."`
 }
@@ -62,6 +64,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			kong.DefaultEnvars("QUORATE"),
 			kong.Vars(server.DefaultConfig().Vars()),
 			kong.Vars(dev.DefaultConfig().Vars()),
+			kong.Vars{"version": versions()},
 			kong.Writers(stdout, stderr),
 			kong.Exit(func(int) { helped = true }),
 			kong.BindTo(ctx, (*context.Context)(nil)),
@@ -135,6 +138,10 @@ func (c *healthCommand) Run(ctx context.Context, to streams) error {
 type versionCommand struct{}
 
 func (*versionCommand) Run(to streams) error {
-	_, err := fmt.Fprintf(to.out, "quorate %s\ncommit  %s\ngo      %s %s/%s\n", version, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	_, err := fmt.Fprintln(to.out, versions())
 	return err
+}
+
+func versions() string {
+	return fmt.Sprintf("quorate %s\ncommit  %s\ngo      %s %s/%s", version, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

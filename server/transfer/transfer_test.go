@@ -20,8 +20,8 @@ import (
 // anything is a kind of Provider that takes whatever it is given.
 type anything struct{}
 
-func (anything) Types() []handlers.ProviderType    { return []handlers.ProviderType{{ID: "any"}} }
-func (anything) Check(farm.Provider, string) error { return nil }
+func (anything) Types() []handlers.ProviderType               { return []handlers.ProviderType{{ID: "any"}} }
+func (anything) Check(farm.Provider, string) []handlers.Fault { return nil }
 func (anything) Test(context.Context, farm.Provider, string) handlers.TestResult {
 	return handlers.TestResult{}
 }
@@ -193,15 +193,16 @@ func TestOneSiteAloneIsExported(t *testing.T) {
 func TestADryRunShowsWhatWouldChangeAndStoresNothing(t *testing.T) {
 	l := newLab(t)
 	l.fill()
-	text := strings.Replace(l.export(), "address: https://vc-1\n", "address: https://vc-9\n", 1)
+	text := strings.Replace(l.export(), `description: "1e3"`, "description: changed", 1)
 	text = strings.Replace(text, "holdDown: 1m30s", "holdDown: 5s", 1)
-	text = strings.Replace(text, "          deep:\n", "          deep:\n            new: 1\n", 1)
+	text = strings.Replace(text, "options: {}", "options: {deep: {new: 1}}", 1)
 	at := l.mem.Latest().Revision
 	out := l.must(text, Options{DryRun: true})
 	want := []string{
 		`~ sites/hq failback.holdDown: "1m30s" → "5s"`,
-		`~ sites/hq/providers/vc-1 address: "https://vc-1" → "https://vc-9"`,
-		`+ sites/hq/providers/vc-1 options.deep.new: 1`,
+		`~ sites/hq/providers/vc-1 description: "1e3" → "changed"`,
+		`- sites/hq/providers/vc-2 options: {}`,
+		`+ sites/hq/providers/vc-2 options.deep.new: 1`,
 	}
 	same(t, out.Differences, want)
 	if l.mem.Latest().Revision != at {
@@ -309,7 +310,7 @@ func TestSeatsMoveWithoutTheSiteHavingTooFew(t *testing.T) {
 func TestAnImportThatEndsHalfWaySaysHowFarItCame(t *testing.T) {
 	l := newLab(t)
 	l.fill()
-	text := strings.NewReplacer("holdDown: 1m30s", "holdDown: 5s", "https://vc-1", "https://vc-9", "https://cb-1", "https://cb-8").Replace(l.export())
+	text := strings.NewReplacer("holdDown: 1m30s", "holdDown: 5s", `"1e3"`, `"1e4"`, "https://cb-1", "https://cb-8").Replace(l.export())
 	l.before = func(rehearsed bool, r *http.Request) {
 		if !rehearsed && strings.HasSuffix(r.URL.Path, "/cb-1") {
 			l.before = nil
@@ -367,6 +368,21 @@ func TestSecretsTravelSealed(t *testing.T) {
 	out := two.must(text, Options{Passphrase: "correct horse"})
 	same(t, out.Differences, []string{"~ sites/hq/providers/vc-1 password: the one in the document"})
 	same(t, secret(), "p: \"ss\n")
+}
+
+func TestAnotherAddressNeedsThePasswordAgain(t *testing.T) {
+	l := newLab(t)
+	l.fill()
+	d, err := l.ExportWithSecrets(t.Context(), "", "correct horse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	move := strings.NewReplacer("address: https://vc-1", "address: https://vc-9")
+	if _, err := l.imports(move.Replace(l.export()), Options{}); err == nil || !strings.Contains(err.Error(), "/credentials/password is required") {
+		t.Errorf("without passwords: %v", err)
+	}
+	out := l.must(move.Replace(l.text(d)), Options{Passphrase: "correct horse"})
+	same(t, out.Differences, []string{`~ sites/hq/providers/vc-1 address: "https://vc-1" → "https://vc-9"`})
 }
 
 func TestASecretIsThatOfTheAddressItIsExportedWith(t *testing.T) {
