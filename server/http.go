@@ -78,13 +78,20 @@ func serveHTTP(ctx context.Context, s *http.Server, ln net.Listener) error {
 		return fmt.Errorf("serving: %w", err)
 	case <-ctx.Done():
 	}
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	drained, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
-	if err := s.Shutdown(drain); err != nil {
-		_ = s.Close() // whoever is left has had the time
-	}
-	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+	drain(drained, s)
+	err := <-served
+	drain(drained, s) // what was accepted in the last instant, and not yet known to be there
+	if !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serving: %w", err)
 	}
 	return nil
+}
+
+// drain lets what has been accepted end, and ends it when ctx does.
+func drain(ctx context.Context, s *http.Server) {
+	if err := s.Shutdown(ctx); err != nil {
+		_ = s.Close() // whoever is left has had the time
+	}
 }
