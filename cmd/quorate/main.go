@@ -42,6 +42,7 @@ type commands struct {
 	Dev     devCommand     `cmd:"" help:"Run a whole Site on this machine: etcd, vSphere simulators and brokers as processes of their own. Kill one and watch."`
 	Keygen  keygenCommand  `cmd:"" help:"Make a key for --secret-key-file."`
 	Health  healthCommand  `cmd:"" help:"Ask a server whether it is ready; exit 1 if not."`
+	Doctor  doctorCommand  `cmd:"" help:"Check settings, etcd, brokers and Providers for what usually goes wrong, and say what to do; exit 1 if something fails. Takes the settings of serve."`
 	Version versionCommand `cmd:"" help:"Print version, commit and Go version."`
 }
 
