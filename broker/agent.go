@@ -229,13 +229,29 @@ func equal(a, b aim) bool {
 		bytes.Equal(a.Options, b.Options)
 }
 
+// target is the aim that the Provider's settings give. A secret is never sent to
+// another place than the one it was stored with: if the settings have changed
+// when it has been read, their duty is awaited and both are read again.
 func (a *agent) target(ctx context.Context) (aim, error) {
-	c := a.duty.config.Value
-	secret, err := a.Store.Secret(ctx, a.Site, a.id)
-	if err != nil {
-		return aim{}, fmt.Errorf("%w: reading the secret: %w", provider.ErrConnectionFailed, err)
+	for {
+		secret, err := a.Store.Secret(ctx, a.Site, a.id)
+		if err != nil {
+			return aim{}, fmt.Errorf("%w: reading the secret: %w", provider.ErrConnectionFailed, err)
+		}
+		now, err := a.Store.Current(ctx)
+		if err != nil {
+			return aim{}, fmt.Errorf("%w: reading the settings: %w", provider.ErrConnectionFailed, err)
+		}
+		c := a.duty.config
+		if p := now.Sites[a.Site]; p != nil && p.Providers[a.id].Revision == c.Revision {
+			return aim{c.Value.Type, provider.Target{
+				Address: c.Value.Address, Username: c.Value.Username, Secret: secret, Options: c.Value.Options,
+			}}, nil
+		}
+		if err := a.awaitRecord(ctx); err != nil {
+			return aim{}, err
+		}
 	}
-	return aim{c.Type, provider.Target{Address: c.Address, Username: c.Username, Secret: secret, Options: c.Options}}, nil
 }
 
 func (a *agent) connect(ctx context.Context) (aim, provider.Conn, error) {

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -243,4 +244,26 @@ func TestDefaultsNeedOnlyIdentityAndFaultsAreReportedTogether(t *testing.T) {
 	if !errors.As(err, &joined) || len(joined.Unwrap()) < 5 {
 		t.Errorf("got %v", err)
 	}
+}
+
+// An agent that knew the old address but read the new secret would send it to
+// the old address.
+func TestASecretIsSentOnlyWhereItWasStoredFor(t *testing.T) {
+	inLab(t, func(l *lab) {
+		save := func(address, secret string) {
+			l.edit(func(*farm.Picture) store.Change {
+				return store.Change{Secret: &secret, PutProvider: &farm.Provider{
+					ID: "vc-1", Type: "pool", Username: "vc-1", Address: address, Enabled: true, Preferred: farm.Manual("cb-1"),
+				}}
+			})
+		}
+		l.pool.password = "new"
+		l.startAll(1, 0)
+		l.reading = func() { save("there", "new") }
+		save("here", "old")
+		l.connected("vc-1")
+		if got := l.pool.logins; !slices.Equal(got, []string{"there new"}) {
+			t.Errorf("logins: %q", got)
+		}
+	})
 }

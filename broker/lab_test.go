@@ -27,6 +27,7 @@ type lab struct {
 	ctx     context.Context
 	memory  *mem.Store
 	delay   time.Duration // of each report that a broker stores
+	reading func()        // happens when a broker next reads a secret
 	pool    *pool
 	brokers map[farm.BrokerID]*running
 }
@@ -66,7 +67,7 @@ func (l *lab) start(id farm.BrokerID, mode farm.Mode) {
 	c := DefaultConfig()
 	c.Site, c.Broker, c.Mode, c.Address = site, id, mode, "http://"+string(id)
 	c.TTL, c.Margin = testTTL, farm.MinMargin(testTTL)
-	c.Store, c.Drivers = slow{r.store, l.delay}, []provider.Driver{driver{l.pool, id}}
+	c.Store, c.Drivers = slow{r.store, l.delay, &l.reading}, []provider.Driver{driver{l.pool, id}}
 	go func() {
 		defer close(r.done)
 		if err := Run(ctx, c); err != nil {
@@ -89,10 +90,20 @@ func (l *lab) startAll(active, standby int) {
 	}
 }
 
-// slow is a store that takes its time for every report.
+// slow is a store that takes its time for every report, and to which something
+// can happen while a secret is read.
 type slow struct {
 	store.Store
-	delay time.Duration
+	delay     time.Duration
+	meanwhile *func()
+}
+
+func (s slow) Secret(ctx context.Context, site farm.SiteID, id farm.ProviderID) (string, error) {
+	if f := *s.meanwhile; f != nil {
+		*s.meanwhile = nil
+		f()
+	}
+	return s.Store.Secret(ctx, site, id)
 }
 
 func (s slow) Register(ctx context.Context, site farm.SiteID, p farm.Presence, ttl time.Duration) (store.Session, error) {
@@ -186,6 +197,7 @@ type pool struct {
 	hosts    int // each Provider has
 	changed  chan struct{}
 	connects int
+	logins   []string // address and secret of each connect
 }
 
 func newPool() *pool {
@@ -222,13 +234,14 @@ type driver struct {
 	by   farm.BrokerID
 }
 
-func (d driver) Type() provider.Type         { return provider.Type{ID: "pool"} }
-func (d driver) Check(provider.Target) error { return nil }
+func (d driver) Type() provider.Type                   { return provider.Type{ID: "pool"} }
+func (d driver) Check(provider.Target) provider.Faults { return nil }
 
 func (d driver) Connect(ctx context.Context, t provider.Target) (provider.Conn, error) {
 	d.pool.mu.Lock()
 	defer d.pool.mu.Unlock()
 	d.pool.connects++
+	d.pool.logins = append(d.pool.logins, t.Address+" "+t.Secret)
 	if d.pool.broken {
 		return nil, fmt.Errorf("%w: broken", provider.ErrConnectionFailed)
 	}

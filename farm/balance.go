@@ -8,10 +8,10 @@ import (
 
 // balance spreads the Automatic Providers so that counts differ by at most one.
 // It moves nothing to or from a broker that has just come back or to which the
-// operator is to move Providers home, and nothing that is at, or on its way to,
-// where its settings want it. A Provider away from home keeps its home and goes
-// first; one that failback has brought home goes last, but it does go, which is
-// against "balance never undoes failback" and is to be mended.
+// operator is to move Providers home, nothing that is at, or on its way to,
+// where its settings want it, and nothing that is newly home. A Provider away
+// from home keeps its home and goes first; one that failback once brought home
+// goes last.
 func (pl *planner) balance() {
 	if pl.v.State == StateOff || pl.v.State == StateLost {
 		return

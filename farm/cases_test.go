@@ -220,7 +220,13 @@ func (t *telling) setUp(site []line) error {
 			t.p.Seats = farm.Stored[farm.Seats]{Value: *out.Seats, Revision: t.rev()}
 		}
 	}
-	return each("leaving held contact", t.given)
+	if err := each("leaving held contact", t.given); err != nil {
+		return err
+	}
+	for id, o := range t.p.Owners {
+		t.putOwner(id, o.Value) // nothing has changed since
+	}
+	return nil
 }
 
 // given does what one line says of the Site.
@@ -707,6 +713,8 @@ func (t *telling) whatIf(l line) error {
 			err = ids(&trial.Fail, words)
 		case verb == "returns" || verb == "return":
 			err = ids(&trial.Restore, words)
+		case verb == "stops" || verb == "stop":
+			err = ids(&trial.Stop, words)
 		case verb == "drains" || verb == "drain":
 			var drained []farm.BrokerID
 			drained, err = t.brokers(words)

@@ -62,8 +62,8 @@ const (
 // keeps flapping is held back longer each time.
 type Return struct {
 	Held  bool // it has not been back for its hold-down yet
-	Flaps int  // how often it was lost again soon after it had returned
-	// Incarnation last seen; 0 while it is gone.
+	Flaps int  // how often it was lost, unannounced, soon after it had returned
+	// Incarnation last seen; 0 while it is gone or about to go.
 	Incarnation Incarnation
 }
 

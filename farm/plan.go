@@ -49,6 +49,7 @@ type planner struct {
 	eligible map[BrokerID]bool
 	load     map[BrokerID]int  // Providers each eligible broker has, or will have
 	moves    int               // planned handovers under way
+	changed  Revision          // when the Site last changed other than by moves
 	awaited  map[BrokerID]bool // the operator is to move Providers home to it
 	unplaced []placing
 
@@ -84,6 +85,7 @@ func newPlanner(s Situation, v Seats) *planner {
 			pl.eligible[id] = true
 		}
 	}
+	pl.changed = pl.lastChange()
 	for id := range s.Picture.Owners {
 		if pl.underWay(id) {
 			pl.moves++
@@ -257,7 +259,7 @@ func (pl *planner) stay(id ProviderID, c Provider, o Ownership) {
 
 // rest notes who has a Provider in the end, if balance may move it from there.
 func (pl *planner) rest(id ProviderID, c Provider, b BrokerID) {
-	if c.Preferred.Mode != PreferenceManual && c.MovedTo == "" {
+	if c.Preferred.Mode != PreferenceManual && c.MovedTo == "" && !pl.newlyHome(id) {
 		pl.settled[id] = b
 	}
 }

@@ -142,7 +142,7 @@ func CheckDeleteBroker(p *Picture, id BrokerID, acceptLoss bool) error {
 	if len(named) > 0 {
 		slices.Sort(named)
 		return &Violation{Code: CodeBrokerInUse,
-			Detail: fmt.Sprintf("Broker %s is the Preferred Connection Broker or the home of %s. Choose another one for them first.", id, list(named))}
+			Detail: fmt.Sprintf("Broker %s is the Preferred Connection Broker or the home of %s. Choose another one for %s first.", id, list(named), plural(len(named), "it", "them"))}
 	}
 	return p.checkSeats(acceptLoss, func(b Broker) (Broker, bool) { return b, b.ID != id })
 }
@@ -255,10 +255,11 @@ func CheckMove(p *Picture, to BrokerID) error {
 // CheckDeleteSite refuses to delete a Site that is in use.
 func CheckDeleteSite(p *Picture) error {
 	if len(p.Presence) > 0 {
-		return &Violation{Code: CodeBrokerOnline, Detail: fmt.Sprintf("%s online in the Site. Stop their servers first, then delete the Site.", isAre(len(p.Presence), "broker"))}
+		return &Violation{Code: CodeBrokerOnline, Detail: fmt.Sprintf("%s online in the Site. Stop %s first, then delete the Site.",
+			isAre(len(p.Presence), "broker"), plural(len(p.Presence), "its server", "their servers"))}
 	}
 	if n := len(p.Providers); n > 0 {
-		return &Violation{Code: CodeSiteNotEmpty, Detail: fmt.Sprintf("The Site has %s. Delete them first.", count(n, "Provider"))}
+		return &Violation{Code: CodeSiteNotEmpty, Detail: fmt.Sprintf("The Site has %s. Delete %s first.", count(n, "Provider"), plural(n, "it", "them"))}
 	}
 	return nil
 }

@@ -179,11 +179,11 @@ func TestDeletingABroker(t *testing.T) {
 func TestDeletingASite(t *testing.T) {
 	w := site(2, 0)
 	w.provider("vc-1", farm.Manual("cb-1"))
-	refusedWith(t, farm.CheckDeleteSite(w.p), farm.CodeBrokerOnline, "2 brokers are online in the Site.")
+	refusedWith(t, farm.CheckDeleteSite(w.p), farm.CodeBrokerOnline, "2 brokers are online in the Site. Stop their servers first")
 	w.dies("cb-1")
-	refusedWith(t, farm.CheckDeleteSite(w.p), farm.CodeBrokerOnline, "1 broker is online in the Site.")
+	refusedWith(t, farm.CheckDeleteSite(w.p), farm.CodeBrokerOnline, "1 broker is online in the Site. Stop its server first")
 	w.dies("cb-2")
-	refusedWith(t, farm.CheckDeleteSite(w.p), farm.CodeSiteNotEmpty, "1 Provider.")
+	refusedWith(t, farm.CheckDeleteSite(w.p), farm.CodeSiteNotEmpty, "1 Provider. Delete it first.")
 	delete(w.p.Providers, "vc-1")
 	if err := farm.CheckDeleteSite(w.p); err != nil {
 		t.Error(err)

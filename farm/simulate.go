@@ -11,6 +11,7 @@ import (
 type Trial struct {
 	Fail      []BrokerID   // go completely offline
 	Restore   []BrokerID   // come back, and have been back for the hold-down
+	Stop      []BrokerID   // shut down: hand everything over, then go offline
 	Partition [][]BrokerID // groups that are in contact only within; brokers in no group are cut off from all
 	// Settings to try in place of those stored.
 	Site      *Site
@@ -59,10 +60,21 @@ func (p *Picture) Simulate(t Trial, b Bounds) (Prediction, error) {
 	}
 	s := Situation{Picture: tried, Back: map[BrokerID]time.Duration{}}
 	for id := range tried.Presence {
-		s.Back[id] = steady
+		if p.Online(id) {
+			s.Back[id] = steady
+		}
 	}
 	if len(t.Partition) > 0 {
 		s.Cuts = Partition(slices.Sorted(maps.Keys(tried.Presence)), t.Partition)
+	}
+	Settle(&s)
+	// Time passes: what shuts down has gone, what has come back has been so for
+	// its hold-down.
+	for _, id := range t.Stop {
+		delete(tried.Presence, id)
+	}
+	for id := range tried.Presence {
+		s.Back[id] = steady
 	}
 	Settle(&s)
 	return p.compare(tried, t, b), nil
@@ -78,8 +90,9 @@ func Settle(s *Situation) {
 		if out.Seats != nil {
 			s.Picture.Seats.Value = *out.Seats
 		}
+		s.Picture.Revision++
 		for _, d := range out.Decisions {
-			s.Picture.Owners[d.Provider] = Stored[Ownership]{Value: d.Next, Revision: d.Was.Revision}
+			s.Picture.Owners[d.Provider] = Stored[Ownership]{Value: d.Next, Revision: s.Picture.Revision}
 		}
 		if busy := s.Picture.carryOut(); !busy && out.Seats == nil && len(out.Decisions) == 0 {
 			return
@@ -90,13 +103,16 @@ func Settle(s *Situation) {
 // carryOut does what the owners are asked to do: hand over, and let go. It
 // reports whether any was.
 func (p *Picture) carryOut() (busy bool) {
+	p.Revision++
 	for id, o := range p.Owners {
 		next := Released(o.Value)
 		if next.Target != "" && p.Alive(next.Owner()) {
 			next = HandedOver(next)
 		}
-		busy = busy || next != o.Value
-		p.Owners[id] = Stored[Ownership]{Value: next, Revision: o.Revision}
+		if next != o.Value {
+			busy = true
+			p.Owners[id] = Stored[Ownership]{Value: next, Revision: p.Revision}
+		}
 	}
 	return busy
 }
@@ -105,6 +121,7 @@ func (p *Picture) carryOut() (busy bool) {
 // has reacted yet.
 func (p *Picture) try(t Trial) (*Picture, error) {
 	q := *p
+	q.Revision++
 	q.Brokers, q.Providers = maps.Clone(p.Brokers), maps.Clone(p.Providers)
 	q.Presence, q.Owners = maps.Clone(p.Presence), maps.Clone(p.Owners)
 	if q.Brokers == nil {
@@ -119,7 +136,7 @@ func (p *Picture) try(t Trial) (*Picture, error) {
 	if q.Presence == nil {
 		q.Presence = map[BrokerID]Presence{}
 	}
-	for _, ids := range append([][]BrokerID{t.Fail, t.Restore}, t.Partition...) {
+	for _, ids := range append([][]BrokerID{t.Fail, t.Restore, t.Stop}, t.Partition...) {
 		for _, id := range ids {
 			if _, ok := p.Brokers[id]; !ok {
 				return nil, &Violation{Code: CodeUnknownBroker, Detail: fmt.Sprintf("The Site has no broker %q.", id)}
@@ -130,17 +147,23 @@ func (p *Picture) try(t Trial) (*Picture, error) {
 		q.Site.Value = *t.Site
 	}
 	for _, b := range t.Brokers {
-		q.Brokers[b.ID] = Stored[Broker]{Value: b, Revision: p.Brokers[b.ID].Revision}
+		q.Brokers[b.ID] = Stored[Broker]{Value: b, Revision: q.Revision}
 	}
 	for _, c := range t.Providers {
-		q.Providers[c.ID] = Stored[Provider]{Value: c, Revision: p.Providers[c.ID].Revision}
+		q.Providers[c.ID] = Stored[Provider]{Value: c, Revision: q.Revision}
 	}
 	for _, id := range t.Fail {
 		delete(q.Presence, id)
 	}
 	for _, id := range t.Restore {
 		if !q.Online(id) {
-			q.Presence[id] = Presence{Broker: id, Incarnation: Incarnation(q.Revision) + 1}
+			q.Presence[id] = Presence{Broker: id, Incarnation: Incarnation(q.Revision)}
+		}
+	}
+	for _, id := range t.Stop {
+		if here, ok := q.Presence[id]; ok {
+			here.Leaving = true
+			q.Presence[id] = here
 		}
 	}
 	// In a trial every move is over at once, so none waits for another.
@@ -186,14 +209,14 @@ func (p *Picture) compare(after *Picture, t Trial, b Bounds) Prediction {
 	return out
 }
 
-// Stoppable says whether a broker can be stopped without leaving a Provider
-// without an owner.
+// Stoppable says whether a broker can be stopped, in good order, without leaving
+// a Provider without an owner.
 func (p *Picture) Stoppable(id BrokerID, b Bounds) Stoppability {
 	if !p.Online(id) {
 		return Stoppability{Stoppable: true, Effects: []string{fmt.Sprintf("None: broker %s is offline already.", id)}}
 	}
 	before := p.verdict()
-	after, err := p.Simulate(Trial{Fail: []BrokerID{id}}, b)
+	after, err := p.Simulate(Trial{Stop: []BrokerID{id}}, b)
 	if err != nil {
 		return Stoppability{Reasons: []string{err.Error()}}
 	}
@@ -214,7 +237,7 @@ func (p *Picture) Stoppable(id BrokerID, b Bounds) Stoppability {
 		case pr.After == "":
 			s.Effects = append(s.Effects, fmt.Sprintf("Provider %s is abandoned.", pr.Provider))
 		default:
-			s.Effects = append(s.Effects, fmt.Sprintf("Provider %s goes from %s to %s.", pr.Provider, pr.Before, pr.After))
+			s.Effects = append(s.Effects, fmt.Sprintf("Provider %s is handed over from %s to %s: %s", pr.Provider, pr.Before, pr.After, pr.Message))
 		}
 	}
 	for _, seat := range ha.Seats {

@@ -126,7 +126,12 @@ func (s Situation) returns() (next map[BrokerID]Return, wake time.Duration) {
 		default:
 			r.Incarnation = now
 		}
-		if now != 0 {
+		switch {
+		case now == 0:
+		case !p.staying(id):
+			// As good as gone: its end, which it has announced, is no loss.
+			r.Held, r.Incarnation = true, 0
+		default:
 			hold, back := holdDown(p.Site.Value, r.Flaps), s.Back[id]
 			if back >= hold {
 				r.Held = false

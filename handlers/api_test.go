@@ -345,6 +345,7 @@ func TestErrorsOfStorage(t *testing.T) {
 	}{
 		{store.ErrUnavailable, 503, "unavailable"},
 		{store.ErrFull, 503, "storage-full"},
+		{store.ErrOtherFarm, 503, "other-farm"},
 		{store.ErrConflict, 409, "conflict"},
 		{context.DeadlineExceeded, 503, "unavailable"},
 		{errors.New("the password is hunter2"), 500, "internal"},

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -30,7 +31,7 @@ type object = map[string]any
 func readObject(r *http.Request, types ...string) (object, error) {
 	raw, err := io.ReadAll(r.Body)
 	if err != nil {
-		return nil, readError(err)
+		return nil, fmt.Errorf("read body again: %w", err)
 	}
 	if len(raw) == 0 && r.Header.Get("Content-Type") == "" {
 		return nil, problem("malformed", "The body is empty. Send a JSON object.")
@@ -53,7 +54,7 @@ func readObject(r *http.Request, types ...string) (object, error) {
 func readOptional(r *http.Request) (object, error) {
 	raw, err := io.ReadAll(r.Body)
 	if err != nil {
-		return nil, readError(err)
+		return nil, fmt.Errorf("read body again: %w", err)
 	}
 	if len(raw) == 0 {
 		return object{}, nil
@@ -70,14 +71,6 @@ func readNothing(r *http.Request) error {
 	}
 	_, err = into[struct{}](o, "")
 	return err
-}
-
-func readError(err error) error {
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return err
-	}
-	return problem("malformed", "The body ended early. Send all of it.")
 }
 
 func checkMediaType(r *http.Request, types []string) error {
@@ -107,9 +100,47 @@ func parse(raw []byte) (any, error) {
 		}
 		return nil, problem("malformed", "The body is not JSON: %s%s.", strings.TrimPrefix(err.Error(), "json: "), at)
 	}
+	if at := loneSurrogate(raw); at >= 0 {
+		return nil, problem("malformed", "The body has half a character at byte %d: \\ud800 to \\udfff mean something only in pairs.", at)
+	}
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
 	return parseValue(d, "", 0)
+}
+
+// loneSurrogate finds the escape of a surrogate that is not one of a pair in
+// valid JSON; -1 if there is none. The decoder would put another character in
+// its place and say nothing.
+func loneSurrogate(raw []byte) int {
+	for i := 0; i < len(raw); i++ {
+		if raw[i] != '\\' {
+			continue
+		}
+		one := unicodeEscape(raw[i:])
+		switch {
+		case one < 0:
+			i++ // a short escape
+		case !utf16.IsSurrogate(one):
+			i += 5
+		case utf16.DecodeRune(one, unicodeEscape(raw[i+6:])) == utf8.RuneError:
+			return i
+		default:
+			i += 11
+		}
+	}
+	return -1
+}
+
+// unicodeEscape reads the escape that JSON text begins with; -1 if it is no \uXXXX.
+func unicodeEscape(raw []byte) rune {
+	if len(raw) < 6 || raw[0] != '\\' || raw[1] != 'u' {
+		return -1
+	}
+	n, err := strconv.ParseUint(string(raw[2:6]), 16, 16)
+	if err != nil {
+		return -1
+	}
+	return rune(n)
 }
 
 func parseValue(d *json.Decoder, at string, depth int) (any, error) {
@@ -177,12 +208,12 @@ func into[T any](tree any, at string) (T, error) {
 	if err := f.err(); err != nil {
 		return to, err
 	}
-	text, err := json.Marshal(tree)
+	text, err := encode(tree)
 	if err != nil {
 		return to, fmt.Errorf("encode body again: %w", err)
 	}
 	if err := json.Unmarshal(text, &to); err != nil {
-		return to, invalid(Fault{at, "is not valid: " + strings.TrimPrefix(err.Error(), "json: ")})
+		return to, invalid(Fault{at, "is not valid"}) // its shape says nothing against it
 	}
 	return to, nil
 }

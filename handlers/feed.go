@@ -69,11 +69,11 @@ func (f *feeds) forget(id farm.SiteID) {
 func render(p *farm.Picture, before *rendering) (*rendering, error) {
 	r := &rendering{picture: p, brokers: make(map[farm.BrokerID][]byte, len(p.Brokers)), providers: make(map[farm.ProviderID][]byte, len(p.Providers))}
 	var err error
-	if r.site, err = json.Marshal(siteOf(p)); err != nil {
+	if r.site, err = encode(siteOf(p)); err != nil {
 		return nil, err
 	}
 	for id := range p.Brokers {
-		if r.brokers[id], err = json.Marshal(brokerOf(p, id)); err != nil {
+		if r.brokers[id], err = encode(brokerOf(p, id)); err != nil {
 			return nil, err
 		}
 	}
@@ -83,7 +83,7 @@ func render(p *farm.Picture, before *rendering) (*rendering, error) {
 			r.providers[id] = before.providers[id]
 			continue
 		}
-		if r.providers[id], err = json.Marshal(providerOf(p, id)); err != nil {
+		if r.providers[id], err = encode(providerOf(p, id)); err != nil {
 			return nil, err
 		}
 	}
@@ -139,7 +139,7 @@ func news(from, to *rendering) ([]message, error) {
 	differences(from.providers, to.providers, func(data []byte) { add("provider", data) })
 	events := eventsAfter(to.picture, from.picture.Revision)
 	for i, e := range events {
-		data, err := json.Marshal(eventOf(e))
+		data, err := encode(eventOf(e))
 		if err != nil {
 			return nil, err
 		}

@@ -30,6 +30,9 @@ type Config struct {
 
 	// RequestTimeout is how long a request may wait for storage in all.
 	RequestTimeout time.Duration
+	// BodyTimeout is how long a client may take to send a request's body. It is
+	// no part of RequestTimeout.
+	BodyTimeout time.Duration
 	// TestTimeout is how long a test of a Provider's connection may take.
 	TestTimeout time.Duration
 	// Heartbeat is how often an event stream says that it is alive.
@@ -59,9 +62,9 @@ type Kinds interface {
 	Types() []ProviderType
 
 	// Check says, without any I/O, what is wrong with a Provider's type,
-	// address, credentials or options; nil if nothing is. The error is shown to
-	// the client; one that is or wraps Fault says which field it means.
-	Check(p farm.Provider, secret string) error
+	// address, credentials or options, each with a pointer into the Provider;
+	// none if nothing is. They are shown to the client.
+	Check(p farm.Provider, secret string) []Fault
 
 	// Test tries to connect, within ctx, and disconnects again.
 	Test(ctx context.Context, p farm.Provider, secret string) TestResult
@@ -92,6 +95,7 @@ func DefaultConfig() Config {
 		Version:        "dev",
 		Log:            slog.New(slog.DiscardHandler),
 		RequestTimeout: 3 * time.Second,
+		BodyTimeout:    20 * time.Second,
 		TestTimeout:    15 * time.Second,
 		Heartbeat:      10 * time.Second,
 		WriteTimeout:   10 * time.Second,
@@ -112,6 +116,7 @@ func (c Config) Validate() error {
 	must(c.Kinds != nil, "Kinds is required")
 	must(c.Log != nil, "Log is required")
 	must(c.RequestTimeout > 0, "RequestTimeout must be more than 0")
+	must(c.BodyTimeout > 0, "BodyTimeout must be more than 0")
 	must(c.TestTimeout > 0, "TestTimeout must be more than 0")
 	must(c.Heartbeat > 0, "Heartbeat must be more than 0")
 	must(c.WriteTimeout > 0, "WriteTimeout must be more than 0")

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -298,15 +297,17 @@ func (fakeKinds) Types() []handlers.ProviderType {
 	return []handlers.ProviderType{{ID: "fake", Name: "Fake", Description: "For tests.", Options: json.RawMessage(`{"type":"object"}`)}}
 }
 
-func (fakeKinds) Check(p farm.Provider, _ string) error {
-	switch {
-	case p.Address == "nowhere":
-		return handlers.Fault{Pointer: "/address", Detail: "must be somewhere"}
-	case strings.Contains(string(p.Options), "bad"):
-		return errors.New("option bad is not known")
-	default:
-		return nil
+func (fakeKinds) Check(p farm.Provider, _ string) (faults []handlers.Fault) {
+	if p.Type != "fake" {
+		faults = append(faults, handlers.Fault{Pointer: "/type", Detail: "must be fake"})
 	}
+	if p.Address == "nowhere" {
+		faults = append(faults, handlers.Fault{Pointer: "/address", Detail: "must be somewhere"})
+	}
+	for i := range strings.Count(string(p.Options), "bad") {
+		faults = append(faults, handlers.Fault{Pointer: fmt.Sprint("/options/bad", i), Detail: "is not known"})
+	}
+	return faults
 }
 
 func (fakeKinds) Test(_ context.Context, p farm.Provider, secret string) handlers.TestResult {

@@ -65,6 +65,9 @@ func (a *API) listHosts(w http.ResponseWriter, r *http.Request) error {
 	ids := slices.Sorted(maps.Keys(p.Providers))
 	if one := farm.ProviderID(r.URL.Query().Get("provider")); one != "" {
 		ids = []farm.ProviderID{one}
+		if _, ok := p.Providers[one]; !ok { // not an empty list: it would look as if all were well
+			return problem("malformed", "The query parameter provider is %q, which is no Provider of the Site. Send the id of one, or leave it out.", one)
+		}
 	}
 	if one := providerID(r); one != "" {
 		ids = []farm.ProviderID{one}

@@ -39,7 +39,7 @@ var saneRequestID = regexp.MustCompile(`^[A-Za-z0-9._:/=+-]{1,128}$`)
 func (a *API) identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := r.Header.Get("X-Request-Id")
-		if !saneRequestID.MatchString(id) {
+		if !saneRequestID.MatchString(id) || tokens.MatchString(id) {
 			var b [8]byte
 			_, _ = rand.Read(b[:]) // never fails
 			id = hex.EncodeToString(b[:])
@@ -101,7 +101,7 @@ func (a *API) observe(next http.Handler) http.Handler {
 			if !underAPI(r) {
 				level = slog.LevelDebug // probes, metrics and the console's files
 			}
-			a.Log.Log(r.Context(), level, "request", "method", r.Method, "path", r.URL.Path, "status", status,
+			a.Log.Log(r.Context(), level, "request", "method", loggable(r.Method), "path", loggable(r.URL.Path), "status", status,
 				"bytes", ww.BytesWritten(), "took", took, "requestId", requestID(r.Context()), "token", callerOf(r.Context()).name)
 		}()
 		next.ServeHTTP(ww, r)

@@ -39,7 +39,6 @@ type Fault struct {
 } //@name Fault
 
 func (p *Problem) Error() string { return p.Code + ": " + p.Detail }
-func (f Fault) Error() string    { return f.Pointer + " " + f.Detail }
 
 // ProblemKind explains a problem's code.
 type ProblemKind struct {
@@ -56,6 +55,7 @@ var kinds = []ProblemKind{
 	{"forbidden", "The token does not allow this", 403, "Use a token that has the right to do this."},
 	{"not-found", "There is no such thing", 404, "Check the path and the names in it."},
 	{"method-not-allowed", "The method is not possible here", 405, "The Allow header lists the methods that are."},
+	{"request-timeout", "The body did not come in time", 408, "The request's body was sent too slowly. Send it again, all at once."},
 	{"already-exists", "The name is taken", 409, "Choose another id, or change the existing resource by PUT or PATCH."},
 	{"secret-key-required", "This server lacks the Farm's secret key", 409, "Start the server with the --secret-key-file that the Farm's other servers have, or ask one of those."},
 	{"conflict", "Something changed at the same time", 409, "Read again, then repeat the request."},
@@ -67,6 +67,7 @@ var kinds = []ProblemKind{
 	{string(farm.CodeBrokerNotAvailable), "The broker is not available", 409, "Choose an active broker that is online and not draining."},
 	{string(farm.CodeSiteNotEmpty), "The Site is not empty", 409, "Delete what is in it first."},
 	{string(farm.CodeTooManyBrokers), "The Site has too many brokers", 409, "Delete brokers that are no longer used, or make another Site."},
+	{"provider-not-movable", "The Provider cannot be moved now", 409, "The Provider is disabled, or the Site has no majority of brokers: nobody may own a Provider then. Change that first."},
 	{"revision-gone", "That revision is no longer kept", 410, "The list has become too old to continue. Start again from its first page."},
 	{"stale", "The resource has changed", 412, "If-Match names another revision than the current one. Read again, decide again, repeat the request with the new ETag."},
 	{"too-large", "The request is too large", 413, "A request body may have 1 MiB."},
@@ -78,6 +79,7 @@ var kinds = []ProblemKind{
 	{"internal", "The server failed", 500, "The server's log has the cause under the requestId."},
 	{"unavailable", "Storage does not answer", 503, "etcd did not answer within the request's time. The request may or may not have been carried out: wait for the time in Retry-After, then read before you repeat it."},
 	{"storage-full", "Storage is full", 503, "etcd has reached its quota and accepts no writes: compact and defragment it, or raise the quota, and clear its alarm."},
+	{"other-farm", "Storage does not hold this Farm any more", 503, "etcd has lost its data, or another etcd is in its place. Bring the Farm's data back; if it is lost for good, restart every server: a new Farm begins then."},
 }
 
 func kindOf(code string) ProblemKind {
@@ -88,10 +90,11 @@ func kindOf(code string) ProblemKind {
 	return kinds[i]
 }
 
-// problem returns a problem of a kind; the detail says what to do about it.
+// problem returns a problem of a kind; the detail says what to do about it. What
+// it repeats of the client's text is shortened.
 func problem(code, detail string, args ...any) *Problem {
 	k := kindOf(code)
-	return &Problem{Type: "/problems/" + k.Code, Title: k.Title, Status: k.Status, Code: k.Code, Detail: fmt.Sprintf(detail, args...)}
+	return &Problem{Type: "/problems/" + k.Code, Title: k.Title, Status: k.Status, Code: k.Code, Detail: fmt.Sprintf(detail, shortenedAll(args)...)}
 }
 
 // invalid is the problem of a body with faults; nil if there are none.
@@ -103,8 +106,8 @@ func invalid(faults ...Fault) error {
 	if len(faults) == 1 {
 		detail = faults[0].sentence()
 	}
-	p := problem("invalid", "%s", detail)
-	p.Errors = faults
+	p := problem("invalid", "")
+	p.Detail, p.Errors = detail, faults
 	return p
 }
 
@@ -127,13 +130,15 @@ func problemOf(err error) *Problem {
 		own := *p
 		return &own
 	case errors.As(err, &refused):
-		p = problem(string(refused.Code), "%s", refused.Detail)
-		p.Effects = refused.Effects
+		p = problem(string(refused.Code), "")
+		p.Detail, p.Effects = refused.Detail, refused.Effects
 		return p
 	case errors.As(err, &tooLarge):
 		return problem("too-large", "The body is larger than %d bytes, which is the most a request may have.", tooLarge.Limit)
 	case errors.Is(err, store.ErrFull):
 		return problem("storage-full", "etcd has no space left and accepts no writes. Compact and defragment it or raise its quota, then repeat the request.")
+	case errors.Is(err, store.ErrOtherFarm):
+		return problem("other-farm", "The Farm's storage is empty, or it is another Farm's: etcd has lost its data, or another etcd is in its place. Tell an administrator: nothing is done until the data is back, or, if it is lost for good, every server is restarted.")
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return problem("unavailable", "Storage did not answer in time. Wait a moment and read the resource before you repeat a write: it may have been carried out.")
 	case errors.Is(err, store.ErrGone):
@@ -153,10 +158,10 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 		return // a stream that broke off; its client sees that
 	}
 	p := problemOf(err)
-	p.Instance = r.URL.EscapedPath()
+	p.Instance = shortened(r.URL.EscapedPath())
 	p.RequestID = requestID(r.Context())
 	if p.Status == http.StatusInternalServerError {
-		a.Log.ErrorContext(r.Context(), "request failed", "requestId", p.RequestID, "method", r.Method, "path", r.URL.Path, "error", err)
+		a.Log.ErrorContext(r.Context(), "request failed", "requestId", p.RequestID, "method", r.Method, "path", loggable(r.URL.Path), "error", err)
 	}
 	h := w.Header()
 	h.Set("Content-Type", "application/problem+json")
@@ -176,7 +181,7 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 
 // reply answers with a body.
 func reply(w http.ResponseWriter, status int, body any) error {
-	text, err := json.Marshal(body)
+	text, err := encode(body)
 	if err != nil {
 		return fmt.Errorf("encode answer: %w", err)
 	}

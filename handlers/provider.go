@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -207,38 +206,20 @@ func patchedProvider(p *farm.Picture, id farm.ProviderID, patch object) (object,
 	return patched(providerOf(p, id), patch)
 }
 
+// maxOptions is how many bytes of options a Provider may have. With all other
+// fields at their longest it still fits into one write of etcd, which takes 1.5 MiB.
+const maxOptions = 1 << 20
+
 // fits refuses settings that the Provider's type does not take.
 func (a *API) fits(v farm.Provider, secret, at string) error {
-	ids := []string{}
-	for _, t := range a.Kinds.Types() {
-		ids = append(ids, t.ID)
+	if len(v.Options) > maxOptions {
+		return invalid(Fault{at + "/options", "must be at most 1 MiB of JSON"})
 	}
-	if !slices.Contains(ids, v.Type) {
-		return invalid(Fault{at + "/type", "must be one of " + strings.Join(ids, ", ")})
+	var f faults
+	for _, fault := range a.Kinds.Check(v, secret) {
+		f.add(at+fault.Pointer, "%s", fault.Detail)
 	}
-	err := a.Kinds.Check(v, secret)
-	if err == nil {
-		return nil
-	}
-	var f Fault
-	if !errors.As(err, &f) {
-		f = Fault{blamed(err), "does not fit the Provider's type: " + err.Error()}
-	}
-	f.Pointer = at + f.Pointer
-	return invalid(f)
-}
-
-// blamed guesses which field an error of a driver speaks of.
-func blamed(err error) string {
-	text := strings.ToLower(err.Error())
-	switch {
-	case strings.Contains(text, "address"), strings.Contains(text, "url"):
-		return "/address"
-	case strings.Contains(text, "username"), strings.Contains(text, "password"), strings.Contains(text, "secret"):
-		return "/credentials"
-	default:
-		return "/options"
-	}
+	return f.err()
 }
 
 // unknownBroker makes the refusal of a broker that a field names a fault of
@@ -255,7 +236,8 @@ func unknownBroker(err error, at string) error {
 
 const preferredBroker = "/preferredConnectionBroker/broker"
 
-// providerFrom makes the new settings of a stored Provider from a whole body.
+// providerFrom makes the new settings of a stored Provider, whose password is
+// stored, from a whole body.
 func (a *API) providerFrom(p *farm.Picture, was farm.Stored[farm.Provider], o object, stored, at string) (farm.Provider, *string, error) {
 	b, err := providerBody(o, at)
 	if err != nil {
@@ -272,14 +254,16 @@ func (a *API) providerFrom(p *farm.Picture, was farm.Stored[farm.Provider], o ob
 	if err := a.fits(next, or(secret, stored), at); err != nil {
 		return farm.Provider{}, nil, err
 	}
+	if err := keepsPassword(was.Value, next, stored, secret, at); err != nil {
+		return farm.Provider{}, nil, err
+	}
 	return next, secret, unknownBroker(farm.CheckPreference(p, was.Value.Preferred, next.Preferred), at+preferredBroker)
 }
 
 // sameProvider reports whether nothing but times differs.
 func sameProvider(a, b farm.Provider) bool {
-	return a.Name == b.Name && a.Description == b.Description && a.Type == b.Type && a.Address == b.Address &&
-		a.Username == b.Username && a.Enabled == b.Enabled && a.Preferred == b.Preferred && a.MovedTo == b.MovedTo &&
-		bytes.Equal(compact(a.Options), compact(b.Options))
+	return sameTarget(a, b) && a.Name == b.Name && a.Description == b.Description &&
+		a.Enabled == b.Enabled && a.Preferred == b.Preferred && a.MovedTo == b.MovedTo
 }
 
 // putProvider is the change that stores new settings of a Provider.
@@ -492,7 +476,7 @@ func (a *API) getProvider(w http.ResponseWriter, r *http.Request) error {
 // putProvider replaces a Provider's settings.
 //
 //	@Summary		Replace a Provider's settings
-//	@Description	What is left out gets its default, except credentials, a password within them, and preferredConnectionBroker: left out, those stay. A password of null or "" removes it. `status`, `revision` and the times may be sent back as they were read.
+//	@Description	What is left out gets its default, except credentials, a password within them, and preferredConnectionBroker: left out, those stay. A password of null or "" removes it. While a password is stored, a new type, address, username or options need it again. `status`, `revision` and the times may be sent back as they were read.
 //	@ID				putProvider
 //	@Tags			Providers
 //	@Accept			json
@@ -512,7 +496,7 @@ func (a *API) putProvider(w http.ResponseWriter, r *http.Request) error {
 // patchProvider changes some of a Provider's settings.
 //
 //	@Summary		Change some of a Provider's settings
-//	@Description	A JSON merge patch (RFC 7396): what is left out stays, null gives the default. A password is changed by `{"credentials":{"password":"…"}}` and removed by null.
+//	@Description	A JSON merge patch (RFC 7396): what is left out stays, null gives the default. A password is changed by `{"credentials":{"password":"…"}}` and removed by null. While a password is stored, a new type, address, username or options need it again.
 //	@ID				patchProvider
 //	@Tags			Providers
 //	@Accept			json
@@ -545,17 +529,25 @@ func (a *API) setProvider(w http.ResponseWriter, r *http.Request, all whole, typ
 	if err != nil {
 		return err
 	}
-	stored, err := a.Store.Secret(r.Context(), wr.site, id)
-	if err != nil {
-		return fmt.Errorf("read secret: %w", err)
-	}
-	return a.changeProvider(w, r, wr, func(p *farm.Picture, was farm.Stored[farm.Provider]) (farm.Provider, *string, error) {
-		o, err := all(p, sent)
+	for {
+		then, stored, err := a.withPassword(r.Context(), wr.site, id)
 		if err != nil {
-			return farm.Provider{}, nil, err
+			return err
 		}
-		return a.providerFrom(p, was, o, stored, "")
-	})
+		err = a.changeProvider(w, r, wr, func(p *farm.Picture, was farm.Stored[farm.Provider]) (farm.Provider, *string, error) {
+			if was.Revision != then.Revision {
+				return farm.Provider{}, nil, errSecretMoved
+			}
+			o, err := all(p, sent)
+			if err != nil {
+				return farm.Provider{}, nil, err
+			}
+			return a.providerFrom(p, was, o, stored, "")
+		})
+		if !errors.Is(err, errSecretMoved) {
+			return err
+		}
+	}
 }
 
 // deleteProvider deletes a Provider.
@@ -598,7 +590,7 @@ type Move struct {
 // moveProvider moves a Provider.
 //
 //	@Summary		Move a Provider
-//	@Description	Makes a broker the Provider's home until another move or an unpin: the Provider moves there by a planned handover. The broker must be able to own it now.
+//	@Description	Makes a broker the Provider's home until another move or an unpin: the Provider moves there by a planned handover. The Provider must be enabled, the Site must not have lost high availability, and the broker must be able to own the Provider now.
 //	@ID				moveProvider
 //	@Tags			Providers
 //	@Accept			json
@@ -628,9 +620,25 @@ func (a *API) moveProvider(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return a.changeProvider(w, r, wr, func(p *farm.Picture, was farm.Stored[farm.Provider]) (farm.Provider, *string, error) {
+		if err := movable(p, was.Value); err != nil {
+			return farm.Provider{}, nil, err
+		}
 		was.Value.MovedTo = farm.BrokerID(*m.Broker)
 		return was.Value, nil, unknownBroker(farm.CheckMove(p, was.Value.MovedTo), "/broker")
 	})
+}
+
+// movable refuses to move a Provider that nobody may own now: the move would be
+// accepted and nothing would follow.
+func movable(p *farm.Picture, v farm.Provider) error {
+	switch {
+	case !v.Enabled:
+		return problem("provider-not-movable", "Provider %s is disabled, so no broker may own it. Enable it first.", v.ID)
+	case p.SiteStatus().HighAvailability.State == farm.StateLost:
+		return problem("provider-not-movable", "The brokers of the Site that are online and in contact are no majority, so none may own a Provider. Bring brokers back first.")
+	default:
+		return nil
+	}
 }
 
 // unpinProvider undoes a move.
@@ -686,7 +694,7 @@ func (a *API) testProvider(w http.ResponseWriter, r *http.Request) error {
 	if err := readNothing(r); err != nil {
 		return err
 	}
-	v, secret, err := a.storedProvider(r)
+	v, secret, err := a.tested(r)
 	if err != nil {
 		return err
 	}
@@ -696,24 +704,16 @@ func (a *API) testProvider(w http.ResponseWriter, r *http.Request) error {
 	return reply(w, http.StatusOK, ConnectionTest{OK: t.OK, Reason: t.Reason, Message: t.Message, Hosts: t.Hosts, Took: Duration(t.Took), Broker: a.Self.Broker})
 }
 
-// storedProvider reads the request's Provider and its secret, within the time
-// of a request.
-func (a *API) storedProvider(r *http.Request) (farm.Provider, string, error) {
+// tested reads the request's Provider and its password, within the time of a
+// request.
+func (a *API) tested(r *http.Request) (farm.Provider, string, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), a.RequestTimeout)
 	defer cancel()
-	p, err := a.current(r.WithContext(ctx))
-	if err != nil {
-		return farm.Provider{}, "", err
+	v, secret, err := a.withPassword(ctx, siteID(r), providerID(r))
+	if err == nil && v.Revision == 0 {
+		err = noProvider(providerID(r))
 	}
-	v, ok := p.Providers[providerID(r)]
-	if !ok {
-		return farm.Provider{}, "", noProvider(providerID(r))
-	}
-	secret, err := a.Store.Secret(ctx, siteID(r), v.Value.ID)
-	if err != nil {
-		return farm.Provider{}, "", fmt.Errorf("read secret: %w", err)
-	}
-	return v.Value, secret, nil
+	return v.Value, secret, err
 }
 
 // ProviderTypes lists kinds of Provider.

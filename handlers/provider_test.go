@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/quorate/quorate/farm"
+	"github.com/quorate/quorate/handlers"
+	"github.com/quorate/quorate/store"
 )
 
 func secretOf(t *testing.T, b *bed, id farm.ProviderID) string {
@@ -48,7 +51,7 @@ func TestProviderBodiesThatAreRefused(t *testing.T) {
 		`{"id":"x"}`:               "/type",
 		`{"id":"x","type":"none"}`: "/type",
 		`{"id":"x","type":"fake","address":"nowhere"}`:                                              "/address",
-		`{"id":"x","type":"fake","options":{"bad":1}}`:                                              "/options",
+		`{"id":"x","type":"fake","options":{"bad":1}}`:                                              "/options/bad0",
 		`{"id":"x","type":"fake","options":[]}`:                                                     "/options",
 		`{"id":"x","type":"fake","preferredConnectionBroker":{}}`:                                   "/preferredConnectionBroker/mode",
 		`{"id":"x","type":"fake","preferredConnectionBroker":{"mode":"manual"}}`:                    "/preferredConnectionBroker/broker",
@@ -80,9 +83,9 @@ func TestPasswordIsWrittenAndNeverReadBack(t *testing.T) {
 	}
 	step("PATCH", `{"name":"x"}`, "u", "hunter2")
 	step("PUT", `{"type":"fake"}`, "u", "hunter2")
-	step("PUT", `{"type":"fake","credentials":{"username":"v"}}`, "v", "hunter2")
+	step("PUT", `{"type":"fake","credentials":{"username":"v","password":"hunter2"}}`, "v", "hunter2")
 	step("PATCH", `{"credentials":{"password":"hunter3"}}`, "v", "hunter3")
-	step("PATCH", `{"credentials":{"username":"w"}}`, "w", "hunter3")
+	step("PATCH", `{"credentials":{"username":"w","password":"hunter3"}}`, "w", "hunter3")
 	step("PATCH", `{"credentials":{"password":null}}`, "w", "")
 	step("PUT", `{"type":"fake","credentials":{"username":"w","password":"hunter4"}}`, "w", "hunter4")
 	step("PUT", `{"type":"fake","credentials":{"username":"w","password":""}}`, "w", "")
@@ -94,6 +97,137 @@ func TestPasswordIsWrittenAndNeverReadBack(t *testing.T) {
 	if strings.Contains(all+b.log.String(), "hunter") {
 		t.Error("a password was answered or logged")
 	}
+}
+
+// A driver's faults are told of one by one, each at its field, and not more than
+// a person reads.
+func TestFaultsOfATypeAreToldOfOneByOne(t *testing.T) {
+	b := newBed(t)
+	b.online("cb-1")
+	p := b.refused("POST", "/sites/hq/providers", `{"id":"x","type":"fake","address":"nowhere","options":{"bad":1}}`, 422, "invalid")
+	if len(p.Errors) != 2 || p.Errors[0] != (handlers.Fault{Pointer: "/address", Detail: "must be somewhere"}) || p.Errors[1].Pointer != "/options/bad0" {
+		t.Errorf("errors %+v", p.Errors)
+	}
+	body := `{"id":"x","type":"fake","options":{"a":"` + strings.Repeat("bad", 300_000) + `"}}`
+	a := b.must("POST", "/sites/hq/providers?dryRun=true", body, 422)
+	if len(a.text) > 10_000 {
+		t.Errorf("the answer has %d bytes", len(a.text))
+	}
+}
+
+// Whoever may change a Provider must not learn its password by having it sent
+// to a place of their own.
+func TestAStoredPasswordGoesNowhereElse(t *testing.T) {
+	b := newBed(t)
+	b.online("cb-1")
+	b.must("POST", "/sites/hq/providers", `{"id":"vc-1","type":"fake","address":"a","options":{"trust":1},"credentials":{"username":"u","password":"p"}}`, 201)
+	const path = "/sites/hq/providers/vc-1"
+	for _, query := range []string{"", "?dryRun=true"} {
+		for _, patch := range []string{
+			`{"address":"b"}`, `{"address":null}`, `{"credentials":{"username":"v"}}`, `{"credentials":{"username":null}}`,
+			`{"options":{"trust":2}}`, `{"options":null}`, `{"options":{"more":1}}`,
+		} {
+			p := b.refused("PATCH", path+query, patch, 422, "invalid")
+			if len(p.Errors) != 1 || p.Errors[0].Pointer != "/credentials/password" || !strings.Contains(p.Detail, "stored password") {
+				t.Errorf("%s: %+v", patch, p)
+			}
+		}
+		b.refused("PUT", path+query, `{"type":"fake","address":"b","options":{"trust":1}}`, 422, "invalid", "If-Match: *")
+		b.refused("PUT", path+query, `{"type":"fake"}`, 422, "invalid", "If-Match: *")
+	}
+	b.must("PATCH", path, `{"name":"x","enabled":false,"options":{"trust":1},"address":"a","credentials":{"username":"u"}}`, 200)
+	b.must("PUT", path, `{"type":"fake","address":"a","options":{ "trust" : 1 }}`, 200, "If-Match: *")
+	b.must("PATCH", path, `{"address":"b","credentials":{"password":"p"}}`, 200)
+	b.must("PATCH", path, `{"address":"c","credentials":{"password":""}}`, 200)
+	b.must("PATCH", path, `{"address":"d"}`, 200)
+	if s := secretOf(t, b, "vc-1"); s != "" {
+		t.Errorf("the secret is %q", s)
+	}
+}
+
+// meddled is a store in which somebody else acts at an awkward moment, once.
+type meddled struct {
+	store.Store
+	beforeSecret, afterSecret, beforeEdit func()
+}
+
+func once(do *func()) {
+	if now := *do; now != nil {
+		*do = nil
+		now()
+	}
+}
+
+func (s *meddled) Secret(ctx context.Context, site farm.SiteID, id farm.ProviderID) (string, error) {
+	once(&s.beforeSecret)
+	secret, err := s.Store.Secret(ctx, site, id)
+	once(&s.afterSecret)
+	return secret, err
+}
+
+func (s *meddled) Edit(ctx context.Context, site farm.SiteID, decide func(*farm.Picture) (store.Change, error)) (*farm.Picture, error) {
+	once(&s.beforeEdit)
+	return s.Store.Edit(ctx, site, decide)
+}
+
+func TestAPasswordThatIsStoredMeanwhileGoesNowhereElse(t *testing.T) {
+	b := newBed(t)
+	b.online("cb-1")
+	const path = "/sites/hq/providers/vc-1"
+	b.must("POST", "/sites/hq/providers", `{"id":"vc-1","type":"fake","address":"a"}`, 201)
+	set := func() { b.must("PATCH", path, `{"credentials":{"password":"p"}}`, 200) }
+	b.api.Store = &meddled{Store: b.st, afterSecret: set}
+	b.refused("PATCH", path, `{"address":"b"}`, 422, "invalid")
+	b.must("PATCH", path, `{"credentials":{"password":""}}`, 200)
+	b.api.Store = &meddled{Store: b.st, beforeEdit: set}
+	b.refused("PATCH", path, `{"address":"b"}`, 422, "invalid")
+}
+
+// What a test sends is the password that belongs to the address it is sent to.
+func TestATestPairsAddressAndPassword(t *testing.T) {
+	for _, before := range []bool{true, false} {
+		b := newBed(t)
+		b.online("cb-1")
+		const path = "/sites/hq/providers/vc-1"
+		b.must("POST", "/sites/hq/providers", `{"id":"vc-1","type":"fake","address":"old","credentials":{"password":"wrong"}}`, 201)
+		heard := &hearing{}
+		b.api.Kinds = heard
+		change := func() {
+			b.must("PATCH", path, `{"address":"new","credentials":{"password":"secret"}}`, 200)
+		}
+		if before {
+			b.api.Store = &meddled{Store: b.st, beforeSecret: change}
+		} else {
+			b.api.Store = &meddled{Store: b.st, afterSecret: change}
+		}
+		b.must("POST", path+"/test", "", 200).has("/ok", true)
+		if heard.address != "new" || heard.secret != "secret" {
+			t.Errorf("%q was sent to %q", heard.secret, heard.address)
+		}
+	}
+}
+
+// slowKinds takes its time to connect.
+type slowKinds struct{ fakeKinds }
+
+func (slowKinds) Test(ctx context.Context, _ farm.Provider, _ string) handlers.TestResult {
+	select {
+	case <-ctx.Done():
+		return handlers.TestResult{Message: "It was cut off."}
+	case <-time.After(300 * time.Millisecond):
+		return handlers.TestResult{OK: true}
+	}
+}
+
+// hearing remembers what was sent where.
+type hearing struct {
+	fakeKinds
+	address, secret string
+}
+
+func (h *hearing) Test(ctx context.Context, p farm.Provider, secret string) handlers.TestResult {
+	h.address, h.secret = p.Address, secret
+	return h.fakeKinds.Test(ctx, p, secret)
 }
 
 func TestProviderIsCreatedWithoutTheSecretOfAnEarlierOne(t *testing.T) {
@@ -150,6 +284,22 @@ func TestProviderMovesAndUnpins(t *testing.T) {
 	b.refused("POST", "/sites/hq/providers/vc-9/unpin", "", 404, "not-found")
 }
 
+func TestAProviderThatNobodyMayOwnIsNotMoved(t *testing.T) {
+	b := newBed(t)
+	term := b.armed()
+	b.must("POST", "/sites/hq/providers", `{"id":"vc-1","type":"fake","enabled":false}`, 201)
+	b.refused("POST", "/sites/hq/providers/vc-1/move", `{"broker":"cb-3"}`, 409, "provider-not-movable")
+	b.must("PATCH", "/sites/hq/providers/vc-1", `{"enabled":true}`, 200)
+	b.must("POST", "/sites/hq/providers/vc-1/move", `{"broker":"cb-3"}`, 200)
+	lost := b.picture().Seats.Value
+	lost.State, lost.Serving, lost.Epoch = farm.StateLost, nil, lost.Epoch+1
+	if err := term.Apply(context.Background(), b.picture().Seats, &lost, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	b.refused("POST", "/sites/hq/providers/vc-1/move", `{"broker":"cb-2"}`, 409, "provider-not-movable")
+	b.refused("POST", "/sites/hq/providers/vc-1/move?dryRun=true", `{"broker":"cb-2"}`, 409, "provider-not-movable")
+}
+
 func TestProviderConnectionIsTested(t *testing.T) {
 	b := newBed(t)
 	b.online("cb-1")
@@ -172,7 +322,7 @@ func TestHostsAreListedAndFiltered(t *testing.T) {
 	if n := len(a.at("/items").([]any)); n != 5 {
 		t.Errorf("%d Hosts", n)
 	}
-	for query, want := range map[string]int{"?available=true": 3, "?available=false": 2, "?provider=vc-1": 5, "?provider=other": 0} {
+	for query, want := range map[string]int{"?available=true": 3, "?available=false": 2, "?provider=vc-1": 5} {
 		if n := len(b.must("GET", "/sites/hq/hosts"+query, "", 200).at("/items").([]any)); n != want {
 			t.Errorf("%s: %d Hosts, want %d", query, n, want)
 		}
@@ -182,4 +332,7 @@ func TestHostsAreListedAndFiltered(t *testing.T) {
 	b.refused("GET", "/sites/hq/providers/vc-1/hosts/vm%2F9", "", 404, "not-found")
 	b.refused("GET", "/sites/hq/providers/vc-9/hosts", "", 404, "not-found")
 	b.refused("GET", "/sites/hq/hosts?available=maybe", "", 400, "malformed")
+	if p := b.refused("GET", "/sites/hq/hosts?provider=other", "", 400, "malformed"); !strings.Contains(p.Detail, `"other"`) {
+		t.Errorf("the detail does not name it: %s", p.Detail)
+	}
 }

@@ -96,6 +96,7 @@ func (a *API) newRouter() http.Handler {
 	for _, b := range a.beside {
 		if b.Pattern == "/" {
 			rest = b.Handler
+			r.Method(http.MethodGet, "/", rest)
 			continue
 		}
 		r.Method(http.MethodGet, b.Pattern, b.Handler)
@@ -103,16 +104,21 @@ func (a *API) newRouter() http.Handler {
 			r.Method(http.MethodGet, folder, b.Handler) // it knows how to redirect
 		}
 	}
-	r.NotFound(func(w http.ResponseWriter, req *http.Request) {
+	notFound := func(w http.ResponseWriter, req *http.Request) {
 		ours := req.URL.Path == "/api" || strings.HasPrefix(req.URL.Path, "/api/")
 		if rest != nil && !ours && (req.Method == http.MethodGet || req.Method == http.MethodHead) {
 			rest.ServeHTTP(w, req)
 			return
 		}
 		a.fail(w, req, problem("not-found", "There is nothing at %s. The OpenAPI document at /openapi.json lists what there is.", req.URL.Path))
-	})
+	}
+	r.NotFound(notFound)
 	r.MethodNotAllowed(func(w http.ResponseWriter, req *http.Request) {
 		allow := allowed(r, req)
+		if len(allow) == 0 { // a method that nobody knows, at a path that is nowhere
+			notFound(w, req)
+			return
+		}
 		w.Header().Set("Allow", strings.Join(allow, ", "))
 		a.fail(w, req, problem("method-not-allowed", "%s is not possible here; %s is.", req.Method, strings.Join(allow, ", ")))
 	})
@@ -134,21 +140,29 @@ func allowed(r chi.Router, req *http.Request) []string {
 	return methods
 }
 
-// serve runs a route's handler within its time.
+// serve takes a request in and runs its route's handler.
 func (a *API) serve(rt Route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if !rt.long {
-			ctx, cancel := context.WithTimeout(r.Context(), a.RequestTimeout)
-			defer cancel()
-			r = r.WithContext(ctx)
-		}
-		r.Body = http.MaxBytesReader(w, r.Body, a.MaxBody)
 		err := checkQuery(r, rt.Query)
 		if err == nil {
-			err = rt.do(w, r)
+			err = a.takeBody(w, r)
+		}
+		if err == nil {
+			err = a.timed(rt, w, r)
 		}
 		if err != nil {
 			a.fail(w, r, err)
 		}
 	}
+}
+
+// timed runs a route's handler within the time of a request, unless it bounds
+// its own.
+func (a *API) timed(rt Route, w http.ResponseWriter, r *http.Request) error {
+	if rt.long {
+		return rt.do(w, r)
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), a.RequestTimeout)
+	defer cancel()
+	return rt.do(w, r.WithContext(ctx))
 }

@@ -60,6 +60,9 @@ func (a *API) watch(w http.ResponseWriter, r *http.Request) error {
 	h.Set("X-Accel-Buffering", "no")      // or a proxy would hold messages back
 	_ = s.to.SetReadDeadline(time.Time{}) // not every connection has deadlines
 	w.WriteHeader(http.StatusOK)
+	if r.Method == http.MethodHead {
+		return nil // there is nothing to wait for
+	}
 	if err := s.send(first); err != nil {
 		return err
 	}
@@ -135,7 +138,7 @@ func (s *stream) snapshot() ([]byte, error) {
 	for _, e := range r.picture.Events[max(0, len(r.picture.Events)-snapshotEvents):] {
 		snap.Events = append(snap.Events, eventOf(e))
 	}
-	data, err := json.Marshal(snap)
+	data, err := encode(snap)
 	if err != nil {
 		return nil, fmt.Errorf("encode snapshot: %w", err)
 	}
@@ -167,7 +170,7 @@ func (s *stream) run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		if view != nil && view.Revision > after {
+		if view != nil && view.Revision != after { // lower: storage was put back to an earlier state
 			after = view.Revision
 			goOn, err := s.tell(view)
 			if err != nil || !goOn {

@@ -260,7 +260,7 @@ func compact(text json.RawMessage) json.RawMessage {
 	if err != nil {
 		return text
 	}
-	out, err := json.Marshal(t)
+	out, err := encode(t)
 	if err != nil {
 		return text
 	}

@@ -44,12 +44,14 @@ type Type struct {
 type Driver interface {
 	Type() Type
 
-	// Check says what is wrong with a target without any I/O, wrapping
-	// ErrInvalidOptions; nil if nothing is. Unknown options are wrong.
-	Check(Target) error
+	// Check says what is wrong with a target without any I/O; none if nothing
+	// is. Unknown options are wrong. Any Hosts that follow from a good target
+	// have ids and names that can be stored and asked for by URL.
+	Check(Target) Faults
 
 	// Connect logs in. It returns within ctx, and nothing it started is
-	// running if it fails. ctx bounds only the call, not the Conn.
+	// running if it fails. ctx bounds only the call, not the Conn. A target that
+	// Check finds faults with is refused with their Err.
 	Connect(ctx context.Context, t Target) (Conn, error)
 }
 

@@ -33,9 +33,9 @@ type Config struct {
 	EtcdPrefix   string        `name:"etcd-prefix" help:"Where in etcd the Farm is kept." default:"${etcd_prefix}"`
 	EtcdElection time.Duration `name:"etcd-election" help:"Election timeout that etcd's members run with; the takeover bounds are computed with it." default:"${etcd_election}"`
 
-	LeaseTTL    time.Duration `name:"lease-ttl" help:"Lease of the broker's presence: how long a broker that crashed counts as online. etcd may grant more." default:"${lease_ttl}"`
-	Margin      time.Duration `help:"How long before its lease can end a broker stops acting that cannot renew it. Default: a tenth of the lease, at least 200ms." placeholder:"DURATION"`
-	StopTimeout time.Duration `name:"stop-timeout" help:"Longest time that handing over may take when the server stops." default:"${stop_timeout}"`
+	LeaseTTL    time.Duration  `name:"lease-ttl" help:"Lease of the broker's presence: how long a broker that crashed counts as online. etcd may grant more." default:"${lease_ttl}"`
+	Margin      *time.Duration `help:"How long before its lease can end a broker stops acting that cannot renew it. Default: a tenth of the lease, at least 200ms." placeholder:"DURATION"`
+	StopTimeout time.Duration  `name:"stop-timeout" help:"Longest time that handing over may take when the server stops." default:"${stop_timeout}"`
 
 	RootTokenFile string `name:"root-token-file" help:"File that holds the Farm's first API token. Without it the first start makes one and prints it once." placeholder:"FILE"`
 	SecretKeyFile string `name:"secret-key-file" help:"File that holds the key that Providers' secrets are encrypted with; make one with 'quorate keygen'. Without it no secret can be stored." placeholder:"FILE"`
@@ -90,6 +90,11 @@ func (c Config) Validate() error {
 	}
 	f.unless(c.Site == "" || farm.ValidID(string(c.Site)), "--site", idRule, c.Site)
 	f.unless(c.Broker == "" || farm.ValidID(string(c.Broker)), "--broker", idRule, c.Broker)
+	if c.Site == "" && c.Broker == "" {
+		const brokers = "is a Connection Broker's: give --site and --broker too"
+		f.unless(c.Mode == "", "--mode", brokers)
+		f.unless(c.Priority < 0, "--priority", brokers)
+	}
 	switch c.Mode {
 	case "", farm.ModeActive, farm.ModeStandby:
 	default:
@@ -114,10 +119,10 @@ func (c Config) Validate() error {
 	f.unless(c.EtcdElection > 0 && c.EtcdElection <= maxElect, "--etcd-election", "must be above 0 and at most %v, as in etcd; it is %v", maxElect, c.EtcdElection)
 
 	f.unless(c.LeaseTTL >= minTTL && c.LeaseTTL <= maxTTL, "--lease-ttl", "must be from %v to %v; it is %v", minTTL, maxTTL, c.LeaseTTL)
-	if c.LeaseTTL >= minTTL && c.Margin != 0 {
+	if c.LeaseTTL >= minTTL && c.Margin != nil {
 		least := farm.MinMargin(c.LeaseTTL)
-		f.unless(c.Margin >= least, "--margin", "must be at least %v (a tenth of --lease-ttl, and never less than 200ms): less is not safe; it is %v", least, c.Margin)
-		f.unless(c.Margin <= c.LeaseTTL/2, "--margin", "must be at most half of --lease-ttl (%v), or too little of the lease is left to act in; it is %v", c.LeaseTTL, c.Margin)
+		f.unless(*c.Margin >= least, "--margin", "must be at least %v (a tenth of --lease-ttl, and never less than 200ms): less is not safe; it is %v", least, *c.Margin)
+		f.unless(*c.Margin <= c.LeaseTTL/2, "--margin", "must be at most half of --lease-ttl (%v), or too little of the lease is left to act in; it is %v", c.LeaseTTL, *c.Margin)
 	}
 	f.unless(c.StopTimeout > 0, "--stop-timeout", "must be above 0; it is %v", c.StopTimeout)
 
@@ -137,7 +142,15 @@ func (c Config) Timing() farm.Timing {
 		return (d + time.Second - 1).Truncate(time.Second)
 	}
 	ttl := max(wholeSeconds(c.LeaseTTL), wholeSeconds(c.EtcdElection*3/2))
-	return farm.Timing{TTL: ttl, Margin: max(c.Margin, farm.MinMargin(ttl)), Election: c.EtcdElection}
+	return farm.Timing{TTL: ttl, Margin: max(c.margin(), farm.MinMargin(ttl)), Election: c.EtcdElection}
+}
+
+// margin is the one that was given, or the least that is safe.
+func (c Config) margin() time.Duration {
+	if c.Margin != nil {
+		return *c.Margin
+	}
+	return farm.MinMargin(c.LeaseTTL)
 }
 
 // advertised is the base URL of a server that listens at addr.

@@ -1,8 +1,6 @@
 package server
 
 import (
-	"context"
-	"log/slog"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -56,23 +54,5 @@ func TestMetricsTellHowASiteStands(t *testing.T) {
 		if is, there := got[name]; !there || is != want {
 			t.Errorf("%s is %v (there: %v), want %v", name, is, there, want)
 		}
-	}
-}
-
-// locked is a store whose secrets this server's key cannot open.
-type locked struct{ store.Store }
-
-func (locked) Secret(context.Context, farm.SiteID, farm.ProviderID) (string, error) {
-	return "", store.ErrSecretKey
-}
-
-func TestAnotherFarmsSecretKeyIsRefused(t *testing.T) {
-	st := aSite(t)
-	log := slog.New(slog.DiscardHandler)
-	if err := checkSecretKey(t.Context(), st, log); err != nil {
-		t.Errorf("no secret is stored: %v", err)
-	}
-	if err := checkSecretKey(t.Context(), locked{st}, log); err == nil {
-		t.Errorf("it says %v", err)
 	}
 }

@@ -47,16 +47,20 @@ func (k kinds) driver(p farm.Provider) (provider.Driver, error) {
 			return d, nil
 		}
 	}
-	return nil, handlers.Fault{Pointer: "/type", Detail: fmt.Sprintf("must be one of %s", strings.Join(known, ", "))}
+	return nil, fmt.Errorf("must be one of %s", strings.Join(known, ", "))
 }
 
 // Check implements handlers.Kinds.
-func (k kinds) Check(p farm.Provider, secret string) error {
+func (k kinds) Check(p farm.Provider, secret string) []handlers.Fault {
 	d, err := k.driver(p)
 	if err != nil {
-		return err
+		return []handlers.Fault{{Pointer: "/type", Detail: err.Error()}}
 	}
-	return d.Check(target(p, secret))
+	var faults []handlers.Fault
+	for _, f := range d.Check(target(p, secret)) {
+		faults = append(faults, handlers.Fault(f))
+	}
+	return faults
 }
 
 // Test implements handlers.Kinds.

@@ -2,20 +2,17 @@ package server
 
 import (
 	"encoding/json"
-	"errors"
 	"testing"
 	"time"
 
 	"github.com/quorate/quorate/farm"
-	"github.com/quorate/quorate/handlers"
 	"github.com/quorate/quorate/provider/vsphere/vspheresim"
 )
 
 func TestAKindThatThereIsNotIsAFaultOfTheType(t *testing.T) {
-	err := kinds(drivers()).Check(farm.Provider{Type: "abacus"}, "")
-	var f handlers.Fault
-	if !errors.As(err, &f) || f.Pointer != "/type" {
-		t.Errorf("got %v", err)
+	faults := kinds(drivers()).Check(farm.Provider{Type: "abacus"}, "")
+	if len(faults) != 1 || faults[0].Pointer != "/type" {
+		t.Errorf("got %v", faults)
 	}
 }
 
@@ -39,8 +36,8 @@ func TestATestOfAProviderConnectsAndLeavesNothing(t *testing.T) {
 	}
 	p := farm.Provider{Type: "vsphere", Address: sim.URL(), Username: sim.Username(), Options: options}
 
-	if err := kinds(drivers()).Check(p, sim.Password()); err != nil {
-		t.Error(err)
+	if faults := kinds(drivers()).Check(p, sim.Password()); len(faults) > 0 {
+		t.Error(faults)
 	}
 	if got := kinds(drivers()).Test(t.Context(), p, sim.Password()); !got.OK || got.Hosts != 3 || got.Took <= 0 || got.Took > time.Minute {
 		t.Errorf("%+v", got)

@@ -3,7 +3,6 @@
 package server
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,7 +13,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/quorate/quorate/broker"
-	"github.com/quorate/quorate/farm"
 	"github.com/quorate/quorate/store"
 )
 
@@ -106,8 +104,8 @@ func serve(ctx context.Context, cfg Config, ln net.Listener, st store.Store, p P
 	return err
 }
 
-// runBroker sees to the Farm's first token and the secret key, then runs the broker, if this
-// server is one, until ctx ends.
+// runBroker sees to the Farm's first token and the secret key, then runs the
+// broker, if this server is one, until ctx ends.
 func runBroker(ctx context.Context, cfg Config, st store.Store, token string, out io.Writer, bc broker.Config) error {
 	if err := ensureRootToken(ctx, st, token, out, bc.Log); err != nil {
 		return err
@@ -129,7 +127,7 @@ func brokerConfig(cfg Config, st store.Store, addr net.Addr, version string) bro
 	bc.Site, bc.Broker = cfg.Site, cfg.Broker
 	bc.Address, bc.Version = cfg.advertised(addr), version
 	bc.Mode, bc.Priority = cfg.Mode, cfg.Priority
-	bc.TTL, bc.Margin, bc.StopTimeout = cfg.LeaseTTL, cmp.Or(cfg.Margin, farm.MinMargin(cfg.LeaseTTL)), cfg.StopTimeout
+	bc.TTL, bc.Margin, bc.StopTimeout = cfg.LeaseTTL, cfg.margin(), cfg.StopTimeout
 	bc.Store, bc.Drivers = st, drivers()
 	return bc
 }

@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -194,6 +195,39 @@ func TestAServerStopsAtOnceWhileStorageIsAway(t *testing.T) {
 	}
 }
 
+func TestAServerWhoseFarmIsGoneSaysSoAndBeginsNoNewOne(t *testing.T) {
+	st := mem.New()
+	cfg := DefaultConfig()
+	cfg.Site, cfg.Broker = "hq", "cb-1"
+	r := run(t, cfg, st)
+	awaitPresence(t, st, 1)
+
+	back := st.Replace()
+	for _, c := range []struct {
+		path, token, has string
+	}{
+		{"/readyz", "", "Another memory is in the place of this server's."},
+		{"/api/v1/sites", someToken, "other-farm"},
+		{"/api/v1/sites", "whose-token-nobody-can-know-now", "other-farm"},
+	} {
+		response, content := r.get(c.path, c.token)
+		if response.StatusCode != http.StatusServiceUnavailable || !strings.Contains(content, c.has) {
+			t.Errorf("%s: %s\n%s", c.path, response.Status, content)
+		}
+	}
+	if v := st.Another().Latest(); len(v.Sites)+len(v.Tokens) != 0 {
+		t.Errorf("it has begun a new Farm: %+v", v)
+	}
+
+	back()
+	awaitPresence(t, st, 1)
+	for _, path := range []string{"/readyz", "/api/v1/sites"} {
+		if response, content := r.get(path, someToken); response.StatusCode != http.StatusOK {
+			t.Errorf("when it is back, %s: %s\n%s", path, response.Status, content)
+		}
+	}
+}
+
 func TestAServerWithAnotherFarmsTokenEndsAndSaysWhy(t *testing.T) {
 	st := mem.New()
 	if _, err := st.CreateRootToken(t.Context(), hashToken("another-farms-root-token"), store.Token{}); err != nil {
@@ -208,6 +242,44 @@ func TestAServerWithAnotherFarmsTokenEndsAndSaysWhy(t *testing.T) {
 	if st.Latest().Sites["hq"] != nil {
 		t.Error("its broker has joined")
 	}
+}
+
+func TestAServerWithAnotherSecretKeyEndsAlsoWhileThereIsNoSecret(t *testing.T) {
+	st := mem.New()
+	cfg := DefaultConfig()
+	cfg.SecretKeyFile = "its content is the store's"
+	cfg.Site, cfg.Broker = "hq", "cb-1"
+	run(t, cfg, st)
+	awaitPresence(t, st, 1)
+
+	cfg.Broker = "cb-2"
+	r := run(t, cfg, st.AnotherWithKey("another"))
+	if _, err := r.wait(); err == nil || !strings.Contains(err.Error(), "--secret-key-file: it is not the key of this Farm") {
+		t.Errorf("got %v", err)
+	}
+	if p := st.Latest().Sites["hq"]; p.Brokers["cb-2"].Revision != 0 {
+		t.Error("its broker has joined")
+	}
+}
+
+func TestTheSecretKeyIsCheckedOnceStorageAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := mem.New()
+		if err := st.CheckSecretKey(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		other := st.AnotherWithKey("another")
+		other.Down(true)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := checkSecretKey(ctx, other, silent); err != nil || ctx.Err() == nil {
+			t.Errorf("while storage is away: %v, %v", err, ctx.Err())
+		}
+		other.Down(false)
+		if err := checkSecretKey(t.Context(), other, silent); !errors.Is(err, errOtherSecretKey) {
+			t.Errorf("got %v", err)
+		}
+	})
 }
 
 // foreign is a Farm that a newer version has written.

@@ -9,7 +9,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"time"
 
 	"github.com/quorate/quorate/store"
 	"github.com/quorate/quorate/store/etcd"
@@ -84,27 +83,20 @@ func openSealer(file string) (*store.Sealer, error) {
 	return sealer, nil
 }
 
-// checkSecretKey refuses a key that cannot open what the Farm has stored: a
-// broker with it would take Providers over and then fail to connect to them. It
-// returns nil if that cannot be known, since ctx has ended or storage is away.
+// errOtherSecretKey: a broker with this key would take Providers over and then
+// fail to connect to them.
+var errOtherSecretKey = errors.New("--secret-key-file: it is not the key of this Farm: it cannot open what the Farm's other servers have encrypted. Give the key that they have")
+
+// checkSecretKey blocks until it is known whether the key is the Farm's. A nil
+// error with ctx ended means that the server was stopped before.
 func checkSecretKey(ctx context.Context, st store.Store, log *slog.Logger) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	for site, p := range st.Latest().Sites {
-		for id := range p.Providers {
-			secret, err := st.Secret(ctx, site, id)
-			switch {
-			case errors.Is(err, store.ErrSecretKey):
-				return fmt.Errorf("--secret-key-file: it is not the key of this Farm: it cannot open the secret of Provider %s of Site %s. Give the key that the Farm's other servers have", id, site)
-			case err != nil:
-				log.Warn("the secret key is not checked", "err", err)
-				return nil
-			case secret != "":
-				return nil
-			}
+	return insist(ctx, log, "checking the secret key", func(ctx context.Context) error {
+		err := st.CheckSecretKey(ctx)
+		if errors.Is(err, store.ErrSecretKey) {
+			return errOtherSecretKey
 		}
-	}
-	return nil
+		return err
+	})
 }
 
 // WriteSecretKey makes a key for --secret-key-file.

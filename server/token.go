@@ -26,6 +26,9 @@ var ErrOtherRootToken = errors.New("the Farm does not know the token in --root-t
 // make up is too weak to be kept behind one round of SHA-256.
 const minToken = 20
 
+// attemptTimeout is how long storage may take to answer one attempt.
+const attemptTimeout = 5 * time.Second
+
 // readRootToken returns the token in a file; empty if no file is named.
 func readRootToken(file string) (string, error) {
 	if file == "" {
@@ -62,12 +65,25 @@ func ensureRootToken(ctx context.Context, st store.Store, given string, out io.W
 	if err := firstView(ctx, st, log); err != nil {
 		return nil // only when ctx has ended
 	}
+	return insist(ctx, log, "looking for the Farm's first token", func(ctx context.Context) error {
+		return tryRootToken(ctx, st, given, out)
+	})
+}
+
+// insist tries until it succeeds, is told that this server does not belong to
+// the Farm, or ctx ends, which is no error.
+func insist(ctx context.Context, log *slog.Logger, doing string, try func(context.Context) error) error {
 	for {
-		err := tryRootToken(ctx, st, given, out)
-		if err == nil || errors.Is(err, ErrOtherRootToken) {
+		attempt, cancel := context.WithTimeout(ctx, attemptTimeout)
+		err := try(attempt)
+		cancel()
+		if err == nil || errors.Is(err, ErrOtherRootToken) || errors.Is(err, errOtherSecretKey) {
 			return err
 		}
-		log.Warn("cannot look for the Farm's first token; trying again", "err", err)
+		if ctx.Err() != nil {
+			return nil
+		}
+		log.Warn("trying again", "doing", doing, "err", err)
 		retry := time.NewTimer(time.Second + mathrand.N(time.Second))
 		select {
 		case <-retry.C:
@@ -96,9 +112,6 @@ func firstView(ctx context.Context, st store.Store, log *slog.Logger) error {
 }
 
 func tryRootToken(ctx context.Context, st store.Store, given string, out io.Writer) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-
 	view, err := st.Current(ctx)
 	if err != nil {
 		return fmt.Errorf("reading the Farm's tokens: %w", err)

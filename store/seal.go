@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
+	"github.com/tink-crypto/tink-go/v2/core/cryptofmt"
 	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
 	"github.com/tink-crypto/tink-go/v2/keyset"
 	"github.com/tink-crypto/tink-go/v2/tink"
@@ -15,9 +16,12 @@ import (
 // Provider's secret in another's place.
 //
 // Its keyset may hold several keys: the primary one seals, any of them opens.
-// To rotate, add a key, make it primary, and drop the old one when every
-// secret has been stored again.
-type Sealer struct{ aead tink.AEAD }
+// To rotate, add a key, make it primary, start every server with it, and drop the
+// old one when every secret has been stored again.
+type Sealer struct {
+	aead    tink.AEAD
+	primary []byte // what all that the primary key seals begins with
+}
 
 // NewSealer makes a Sealer of a keyset in Tink's JSON form. The keyset is not
 // encrypted itself: whoever can read it can read every secret.
@@ -30,7 +34,11 @@ func NewSealer(keysetJSON []byte) (*Sealer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("use keyset: %w", err)
 	}
-	return &Sealer{a}, nil
+	sealed, err := a.Encrypt(nil, nil)
+	if err != nil {
+		return nil, fmt.Errorf("use keyset: %w", err)
+	}
+	return &Sealer{a, sealed[:cryptofmt.TinkPrefixSize]}, nil
 }
 
 // GenerateKeyset returns a new keyset for NewSealer, with one key.
@@ -54,6 +62,10 @@ func (s *Sealer) Seal(plaintext []byte, path string) ([]byte, error) {
 	}
 	return sealed, nil
 }
+
+// Primary reports whether something was sealed with the primary key, so that
+// dropping the others does not close it.
+func (s *Sealer) Primary(sealed []byte) bool { return bytes.HasPrefix(sealed, s.primary) }
 
 // Open decrypts what was sealed for the same path under a key of the keyset.
 func (s *Sealer) Open(sealed []byte, path string) ([]byte, error) {

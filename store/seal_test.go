@@ -80,6 +80,9 @@ func TestARotatedKeysetOpensWhatTheOldOneSealed(t *testing.T) {
 	}
 
 	now := newSealer(t, rotated.Bytes())
+	if now.Primary(sealed) || !now.Primary(seal(t, now, "new", "/a")) {
+		t.Error("it does not know what the new key has sealed")
+	}
 	if got, err := now.Open(sealed, "/a"); err != nil || string(got) != "secret" {
 		t.Errorf("opened: %q, %v", got, err)
 	}

@@ -7,6 +7,12 @@
 // context is cancelled, with that error. A write that ends so may have been
 // stored or not. A write that is done is visible in Latest, unless the View
 // lags for long.
+//
+// The first storage that a Store meets is its Farm's; an empty one becomes a new
+// Farm. If it later finds another one in that place, or an empty one, every call
+// that needs storage ends with ErrOtherFarm and every session is lost, until the
+// Farm is back; Latest stays as it was. A Farm that was put back to an earlier
+// state is the same Farm: sessions are lost, and Views go back once.
 package store
 
 import (
@@ -36,6 +42,9 @@ var (
 	ErrSecretKey = errors.New("this server does not have the Farm's secret key")
 	// ErrFormat: what is stored was written by a newer version.
 	ErrFormat = errors.New("stored format is not supported")
+	// ErrOtherFarm: storage holds another Farm than the one that this server has
+	// known, or none. Nothing is read from it or written to it.
+	ErrOtherFarm = errors.New("storage does not hold this server's Farm any more: it has lost its data, or it is another storage")
 )
 
 // View is the whole Farm at one revision; immutable. Every Picture in it has
@@ -72,7 +81,8 @@ type Store interface {
 	Current(ctx context.Context) (*View, error)
 
 	// Wait blocks until a View with a revision higher than after is there, and
-	// returns the newest. It may return early: callers look at the View again
+	// returns the newest; so it does when Views have gone back below after. It
+	// may return early: callers look at the View again
 	// and never at the change itself. It ends with ctx.Err() when ctx does.
 	Wait(ctx context.Context, after farm.Revision) (*View, error)
 
@@ -93,6 +103,12 @@ type Store interface {
 
 	// Secret returns a Provider's secret, empty if it has none.
 	Secret(ctx context.Context, site farm.SiteID, provider farm.ProviderID) (string, error)
+
+	// CheckSecretKey is ErrSecretKey if this server has no secret key, or not the
+	// Farm's. The first key that is checked becomes the Farm's; where there are
+	// secrets already it must open one of them. After a rotation the Farm's is
+	// the one that this server seals with.
+	CheckSecretKey(ctx context.Context) error
 
 	// CreateRootToken stores the Farm's first token. It returns false, and
 	// stores nothing, if the Farm has any token already.

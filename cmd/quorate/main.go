@@ -38,6 +38,8 @@ func main() {
 
 // commands is the command line.
 type commands struct {
+	ShowVersion kong.VersionFlag `name:"version" env:"-" help:"Print version, commit and Go version."`
+
 	Serve   serveCommand   `cmd:"" help:"Run one server: a Connection Broker with --site and --broker, else the REST API alone."`
 	Dev     devCommand     `cmd:"" help:"Run a whole Site on this machine: etcd, vSphere simulators and brokers as processes of their own. Kill one and watch."`
 	Keygen  keygenCommand  `cmd:"" help:"Make a key for --secret-key-file."`
@@ -60,6 +62,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			kong.DefaultEnvars("QUORATE"),
 			kong.Vars(server.DefaultConfig().Vars()),
 			kong.Vars(dev.DefaultConfig().Vars()),
+			kong.Vars{"version": versions()},
 			kong.Writers(stdout, stderr),
 			kong.Exit(func(int) { helped = true }),
 			kong.BindTo(ctx, (*context.Context)(nil)),
@@ -133,6 +136,10 @@ func (c *healthCommand) Run(ctx context.Context, to streams) error {
 type versionCommand struct{}
 
 func (*versionCommand) Run(to streams) error {
-	_, err := fmt.Fprintf(to.out, "quorate %s\ncommit  %s\ngo      %s %s/%s\n", version, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	_, err := fmt.Fprintln(to.out, versions())
 	return err
+}
+
+func versions() string {
+	return fmt.Sprintf("quorate %s\ncommit  %s\ngo      %s %s/%s", version, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

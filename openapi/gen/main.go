@@ -243,6 +243,7 @@ var problems = []mayFail{
 	{name: "Malformed", status: 400, description: "The request is malformed: not JSON, or a header or query parameter that is not well formed or not known.", when: api},
 	{name: "Unauthorized", status: 401, description: "A valid token is required.", headers: map[string]string{"WWW-Authenticate": "Bearer."}, when: api},
 	{name: "NotFound", status: 404, description: "There is no such thing.", when: func(path, _ string, _ *openapi3.Operation) bool { return strings.Contains(path, "{") }},
+	{name: "RequestTimeout", status: 408, description: "The body did not come in time.", when: body},
 	{name: "Refused", status: 409, description: "A rule of the domain refused it; `code` says which, `effects` what would have happened. Or the name is taken.", when: changes},
 	{name: "Gone", status: 410, description: "The revision that the list's pages show is no longer kept: start again.", when: hasQuery("continue")},
 	{name: "Stale", status: 412, description: "If-Match is stale; `revision` is the current one.", headers: map[string]string{"ETag": "The current one."}, when: hasHeader("If-Match")},

@@ -3,6 +3,9 @@ package providertest
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/quorate/quorate/farm"
@@ -42,8 +45,8 @@ func testType(t *testing.T, f Fixture) {
 
 func testCheck(t *testing.T, f Fixture) {
 	tr := start(t, f)
-	if err := f.Driver.Check(tr.Target); err != nil {
-		t.Errorf("a good target: %v", err)
+	if faults := f.Driver.Check(tr.Target); len(faults) > 0 {
+		t.Errorf("a good target: %q", faults)
 	}
 	wrong := map[string]json.RawMessage{
 		"an unknown option":          with(t, tr.Target.Options, "noSuchOption", "true"),
@@ -56,15 +59,24 @@ func testCheck(t *testing.T, f Fixture) {
 		t.Run(name, func(t *testing.T) {
 			target := tr.Target
 			target.Options = options
-			if err := f.Driver.Check(target); !errors.Is(err, provider.ErrInvalidOptions) {
-				t.Errorf("check says %v", err)
-			}
+			told(t, f.Driver.Check(target))
 			conn, err := f.Driver.Connect(tr.ctx, target)
 			if !errors.Is(err, provider.ErrInvalidOptions) || conn != nil {
 				t.Errorf("connect says %v, %v", conn, err)
 			}
 		})
 	}
+	t.Run("faults without number are told of by a few", func(t *testing.T) {
+		fields := make(map[string]int)
+		for i := range 10_000 {
+			fields[fmt.Sprint("noSuchOption", i)] = i
+		}
+		options, err := json.Marshal(fields)
+		if err != nil {
+			t.Fatal(err)
+		}
+		told(t, f.Driver.Check(provider.Target{Address: "\x00", Options: options}))
+	})
 	t.Run("every error has a reason of its own", func(t *testing.T) {
 		seen := make(map[farm.Reason]error)
 		for _, err := range kinds() {
@@ -77,6 +89,24 @@ func testCheck(t *testing.T, f Fixture) {
 			seen[provider.Reason(err)] = err
 		}
 	})
+}
+
+// told checks that there are faults, that each names a setting, and that a
+// person can read them.
+func told(t *testing.T, faults provider.Faults) {
+	t.Helper()
+	if len(faults) == 0 || len(faults) > provider.MaxFaults {
+		t.Errorf("check finds %d faults", len(faults))
+	}
+	for _, fault := range faults {
+		field, _, _ := strings.Cut(strings.TrimPrefix(fault.Pointer, "/"), "/")
+		if !slices.Contains([]string{"address", "credentials", "options"}, field) {
+			t.Errorf("%q is no setting that a driver knows", fault.Pointer)
+		}
+		if fault.Detail == "" || strings.Contains(fault.Detail, "json:") || len(fault.Detail) > 300 {
+			t.Errorf("%s: nobody can read %q", fault.Pointer, fault.Detail)
+		}
+	}
 }
 
 // with returns options with one more field; none if name is empty.

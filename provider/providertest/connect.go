@@ -100,8 +100,8 @@ func testConnect(t *testing.T, f Fixture) {
 // secret, and leaves no session.
 func (t *trial) fails(target provider.Target, want error) {
 	t.Helper()
-	if err := t.Driver.Check(target); err != nil {
-		t.Fatalf("check: %v", err)
+	if faults := t.Driver.Check(target); len(faults) > 0 {
+		t.Fatalf("check: %q", faults)
 	}
 	quiet := t.quiet()
 	conn, err := t.Driver.Connect(t.ctx, target)

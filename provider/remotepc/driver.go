@@ -30,16 +30,16 @@ func (Driver) Type() provider.Type {
 }
 
 // Check implements provider.Driver.
-func (Driver) Check(t provider.Target) error {
-	_, err := poolOf(t)
-	return err
+func (Driver) Check(t provider.Target) provider.Faults {
+	_, faults := poolOf(t)
+	return faults
 }
 
 // Connect implements provider.Driver.
 func (Driver) Connect(ctx context.Context, t provider.Target) (provider.Conn, error) {
-	p, err := poolOf(t)
-	if err != nil {
-		return nil, err
+	p, faults := poolOf(t)
+	if len(faults) > 0 {
+		return nil, faults.Err()
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("connect to a PC pool: %w", err)

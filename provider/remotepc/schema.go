@@ -13,6 +13,7 @@ const schema = `{
       "description": "The PCs of the pool.",
       "type": "array",
       "minItems": 1,
+      "maxItems": 10000,
       "items": {
         "type": "object",
         "additionalProperties": false,
@@ -20,20 +21,26 @@ const schema = `{
         "properties": {
           "id": {
             "title": "Id",
-            "description": "What identifies the PC in this pool, whatever its name and address are.",
+            "description": "What identifies the PC in this pool, whatever its name and address are. Without / and control characters, and neither . nor ..",
             "type": "string",
-            "minLength": 1
+            "minLength": 1,
+            "maxLength": 253,
+            "pattern": "^[^/\\u0000-\\u001F\\u007F-\\u009F]+$",
+            "not": {"enum": [".", ".."]}
           },
           "name": {
             "title": "Name",
             "description": "What the PC is called. By default its id.",
-            "type": "string"
+            "type": "string",
+            "maxLength": 253,
+            "pattern": "^[^\\u0000-\\u001F\\u007F-\\u009F]*$"
           },
           "address": {
             "title": "Address",
             "description": "The host name or IP address and, unless it is 3389, the port of the PC's remote desktop, such as pc-17.example.com:3390.",
             "type": "string",
-            "minLength": 1
+            "minLength": 1,
+            "maxLength": 261
           }
         }
       }

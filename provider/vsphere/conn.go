@@ -162,7 +162,11 @@ func (c *conn) updates(ctx context.Context, wait time.Duration) (*types.UpdateSe
 	return res.Returnval, nil
 }
 
-// Close implements provider.Conn.
+// Close implements provider.Conn. It cannot log out when nothing may be sent any
+// more: a broker that has stopped itself leaves its session to vSphere, which
+// ends it once nobody has used it for its idle timeout, 30 minutes unless an
+// administrator has set another. Nobody ends it earlier: by then another broker
+// may own the Provider, and the cookie is all that tells the sessions apart.
 func (c *conn) Close(ctx context.Context) error {
 	if c.closed.Swap(true) {
 		return nil

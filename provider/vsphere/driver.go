@@ -35,18 +35,18 @@ func (Driver) Type() provider.Type {
 }
 
 // Check implements provider.Driver.
-func (Driver) Check(t provider.Target) error {
-	_, err := endpointOf(t)
-	return err
+func (Driver) Check(t provider.Target) provider.Faults {
+	_, faults := endpointOf(t)
+	return faults
 }
 
 // Connect implements provider.Driver. It is two calls: what are you, and login.
 // All else waits for the first Next, so that a Conn exists, and with it the
 // duty to log out, as soon as there is a session.
 func (Driver) Connect(ctx context.Context, t provider.Target) (provider.Conn, error) {
-	e, err := endpointOf(t)
-	if err != nil {
-		return nil, err
+	e, faults := endpointOf(t)
+	if len(faults) > 0 {
+		return nil, faults.Err()
 	}
 	client := newClient(e)
 	content, err := login(ctx, client, t)

@@ -28,27 +28,27 @@ type endpoint struct {
 	tls *tls.Config
 }
 
-func endpointOf(t provider.Target) (endpoint, error) {
-	var o options
-	if err := provider.DecodeOptions(t.Options, &o); err != nil {
-		return endpoint{}, err
+func endpointOf(t provider.Target) (endpoint, provider.Faults) {
+	var faults provider.Faults
+	u, wrong := parseAddress(t.Address)
+	if wrong != "" {
+		faults.Add("/address", "%s", wrong)
 	}
-	u, addressErr := parseAddress(t.Address)
-	trust, trustErr := o.trust()
-	var userErr error
 	if t.Username == "" {
-		userErr = errors.New("username: a user name is needed to log in")
+		faults.Add("/credentials/username", "is required to log in")
 	}
-	if err := errors.Join(addressErr, userErr, trustErr); err != nil {
-		return endpoint{}, fmt.Errorf("%w: %w", provider.ErrInvalidOptions, err)
+	var o options
+	if wrong := provider.DecodeOptions(t.Options, &o); len(wrong) > 0 {
+		return endpoint{}, faults.And(wrong)
 	}
-	return endpoint{url: u, tls: trust}, nil
+	return endpoint{url: u, tls: o.trust(&faults)}, faults
 }
 
-// parseAddress completes a bare host to https://host/sdk.
-func parseAddress(address string) (*url.URL, error) {
+// parseAddress completes a bare host to https://host/sdk. What is wrong with it
+// is said without the address: there may be a password in it.
+func parseAddress(address string) (u *url.URL, wrong string) {
 	if address == "" {
-		return nil, errors.New("address: a host name or URL is needed, such as https://vcenter.example.com/sdk")
+		return nil, "is required: a host name or URL, such as https://vcenter.example.com/sdk"
 	}
 	if !strings.Contains(address, "://") {
 		address = "https://" + address
@@ -56,26 +56,29 @@ func parseAddress(address string) (*url.URL, error) {
 	u, err := url.Parse(address)
 	switch {
 	case err != nil:
-		// Not err itself: it repeats the address, and with it perhaps a password.
-		return nil, errors.New("address: not a URL")
+		return nil, "must be a host name or URL, such as https://vcenter.example.com/sdk"
 	case u.Scheme != "https":
-		return nil, fmt.Errorf("address: the scheme must be https, not %s", u.Scheme)
+		return nil, "must begin with https://"
 	case u.User != nil:
-		return nil, errors.New("address: user name and password belong in their own fields")
+		return nil, "must not hold a user name or password: they belong in their own fields"
 	case u.Hostname() == "":
-		return nil, errors.New("address: the host is missing")
+		return nil, "must have a host"
 	case u.RawQuery != "" || u.Fragment != "":
-		return nil, errors.New("address: a query or fragment has no meaning here")
+		return nil, "must not have a query or fragment: they have no meaning here"
 	}
 	if u.Path == "" || u.Path == "/" {
 		u.Path = "/sdk"
 	}
-	return u, nil
+	return u, ""
 }
+
+// maxCertificates is how many characters of certificates there may be: more
+// than any chain of authorities needs.
+const maxCertificates = 100_000
 
 // trust is how the server's certificate is verified: by the authorities of the
 // operating system unless exactly one of the options says otherwise.
-func (o options) trust() (*tls.Config, error) {
+func (o options) trust(faults *provider.Faults) *tls.Config {
 	c := &tls.Config{MinVersion: tls.VersionTLS12}
 	given := 0
 	if o.InsecureSkipVerify {
@@ -85,23 +88,19 @@ func (o options) trust() (*tls.Config, error) {
 	if o.CACertificate != "" {
 		given++
 		c.RootCAs = x509.NewCertPool()
-		if !c.RootCAs.AppendCertsFromPEM([]byte(o.CACertificate)) {
-			return nil, errors.New("options: caCertificate holds no certificate in PEM form")
+		if len(o.CACertificate) > maxCertificates || !c.RootCAs.AppendCertsFromPEM([]byte(o.CACertificate)) {
+			faults.Add("/options/caCertificate", "must hold certificates in PEM form, and at most %d characters", maxCertificates)
 		}
 	}
 	if o.Thumbprint != "" {
 		given++
-		verify, err := thumbprint(o.Thumbprint)
-		if err != nil {
-			return nil, err
-		}
 		c.InsecureSkipVerify = true // the chain; VerifyConnection looks at the certificate
-		c.VerifyConnection = verify
+		c.VerifyConnection = thumbprint(faults, o.Thumbprint)
 	}
 	if given > 1 {
-		return nil, errors.New("options: give only one of caCertificate, thumbprint and insecureSkipVerify")
+		faults.Add("/options", "must have only one of caCertificate, thumbprint and insecureSkipVerify")
 	}
-	return c, nil
+	return c
 }
 
 // errThumbprint: the server has another certificate than the one expected.
@@ -109,10 +108,10 @@ var errThumbprint = errors.New("the server's certificate does not have the expec
 
 // thumbprint returns a verification that the server's own certificate is the
 // one with the thumbprint.
-func thumbprint(s string) (func(tls.ConnectionState) error, error) {
+func thumbprint(faults *provider.Faults, s string) func(tls.ConnectionState) error {
 	want, err := hex.DecodeString(strings.ReplaceAll(s, ":", ""))
-	if err != nil || len(want) != sha256.Size && len(want) != sha1.Size {
-		return nil, errors.New("options: thumbprint must be 64 (SHA-256) or 40 (SHA-1) hexadecimal digits")
+	if err != nil || len(s) > 3*sha256.Size || len(want) != sha256.Size && len(want) != sha1.Size {
+		faults.Add("/options/thumbprint", "must be 64 (SHA-256) or 40 (SHA-1) hexadecimal digits")
 	}
 	return func(state tls.ConnectionState) error {
 		raw := state.PeerCertificates[0].Raw
@@ -122,5 +121,5 @@ func thumbprint(s string) (func(tls.ConnectionState) error, error) {
 			return nil
 		}
 		return fmt.Errorf("%w: it has %X", errThumbprint, got)
-	}, nil
+	}
 }

@@ -2,7 +2,6 @@ package vsphere
 
 import (
 	"encoding/json"
-	"errors"
 	"strings"
 	"testing"
 
@@ -19,9 +18,9 @@ func TestAddressIsCompleted(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			e, err := endpointOf(provider.Target{Address: c.in, Username: "u"})
-			if err != nil {
-				t.Fatal(err)
+			e, faults := endpointOf(provider.Target{Address: c.in, Username: "u"})
+			if len(faults) > 0 {
+				t.Fatal(faults)
 			}
 			if got := e.url.String(); got != c.want {
 				t.Fatalf("%s is completed to %s, want %s", c.in, got, c.want)
@@ -37,26 +36,32 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 		spec func(*provider.Target)
 		want string
 	}{
-		{"no address", func(t *provider.Target) { t.Address = "" }, "address: a host name or URL is needed"},
-		{"no user", func(t *provider.Target) { t.Username = "" }, "username: a user name is needed"},
-		{"plain HTTP", func(t *provider.Target) { t.Address = "http://vc/sdk" }, "must be https"},
-		{"no host", func(t *provider.Target) { t.Address = "https:///sdk" }, "the host is missing"},
-		{"a query", func(t *provider.Target) { t.Address = "https://vc/sdk?x=1" }, "no meaning"},
-		{"a password in the address", func(t *provider.Target) { t.Address = "https://u:hidden@vc/sdk" }, "their own fields"},
-		{"not a URL", func(t *provider.Target) { t.Address = "https://u:hidden@vc:x/" }, "not a URL"},
-		{"not PEM", func(t *provider.Target) { t.Options = json.RawMessage(`{"caCertificate":"x"}`) }, "no certificate in PEM form"},
-		{"a short thumbprint", func(t *provider.Target) { t.Options = json.RawMessage(`{"thumbprint":"AB:CD"}`) }, "thumbprint must be"},
+		{"no address", func(t *provider.Target) { t.Address = "" }, "/address is required"},
+		{"no user", func(t *provider.Target) { t.Username = "" }, "/credentials/username is required"},
+		{"plain HTTP", func(t *provider.Target) { t.Address = "http://vc/sdk" }, "/address must begin with https"},
+		{"no host", func(t *provider.Target) { t.Address = "https:///sdk" }, "/address must have a host"},
+		{"a query", func(t *provider.Target) { t.Address = "https://vc/sdk?x=1" }, "/address must not have a query"},
+		{"a password in the address", func(t *provider.Target) { t.Address = "https://u:hidden@vc/sdk" }, "/address must not hold a user name"},
+		{"not a URL", func(t *provider.Target) { t.Address = "https://u:hidden@vc:x/" }, "/address must be a host name or URL"},
+		{"not PEM", func(t *provider.Target) { t.Options = json.RawMessage(`{"caCertificate":"x"}`) }, "/options/caCertificate must hold certificates"},
+		{"a short thumbprint", func(t *provider.Target) { t.Options = json.RawMessage(`{"thumbprint":"AB:CD"}`) }, "/options/thumbprint must be"},
+		{"a thumbprint of colons", func(t *provider.Target) {
+			t.Options = json.RawMessage(`{"thumbprint":"` + strings.Repeat("AB", 32) + strings.Repeat(":", 1000) + `"}`)
+		}, "/options/thumbprint must be"},
 		{"two ways to trust", func(t *provider.Target) {
 			t.Options = json.RawMessage(`{"insecureSkipVerify":true,"thumbprint":"` + strings.Repeat("AB", 32) + `"}`)
-		}, "give only one of"},
-		{"all faults at once", func(t *provider.Target) { *t = provider.Target{} }, "username: a user name is needed"},
+		}, "/options must have only one of"},
+		{"an unknown option", func(t *provider.Target) { t.Options = json.RawMessage(`{"secretx":1}`) }, "/options/secretx is not an option"},
+		{"all faults at once", func(t *provider.Target) {
+			*t = provider.Target{Options: json.RawMessage(`{"thumbprint":1}`)}
+		}, "/address is required: a host name or URL, such as https://vcenter.example.com/sdk; /credentials/username is required to log in; /options/thumbprint must be text"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			target := good()
 			c.spec(&target)
-			err := Driver{}.Check(target)
-			if !errors.Is(err, provider.ErrInvalidOptions) || !strings.Contains(err.Error(), c.want) {
+			err := Driver{}.Check(target).Err()
+			if err == nil || !strings.Contains(err.Error(), ": "+c.want) {
 				t.Fatalf("check says %v, want %q", err, c.want)
 			}
 			if strings.Contains(err.Error(), "hidden") {
@@ -64,8 +69,8 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 			}
 		})
 	}
-	if err := (Driver{}).Check(good()); err != nil {
-		t.Fatalf("a good target: %v", err)
+	if faults := (Driver{}).Check(good()); len(faults) > 0 {
+		t.Fatalf("a good target: %q", faults)
 	}
 }
 

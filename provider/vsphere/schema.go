@@ -11,6 +11,7 @@ const schema = `{
       "title": "CA certificate",
       "description": "Certificates of the authorities, in PEM form, that are trusted to have signed the server's certificate, instead of those of the operating system.",
       "type": "string",
+      "maxLength": 100000,
       "contentMediaType": "application/x-pem-file"
     },
     "thumbprint": {

@@ -71,7 +71,7 @@ type run struct {
 	api    *client.Client
 
 	mu      sync.Mutex
-	pids    map[string]int // the process that each broker is now
+	pids    map[string]int // the process that each broker is now; 0: it is dead
 	settled bool           // everything has been connected once
 }
 
@@ -81,7 +81,7 @@ func (d *run) run(ctx context.Context) (err error) {
 	if d.keys, err = d.dir.keys(); err != nil {
 		return err
 	}
-	d.say.line("Starting etcd, %d vSphere simulators with %d VMs each, and %d brokers …", d.Providers, d.Hosts, d.Brokers+d.Standby)
+	d.say.line("Starting etcd, %s with %s each, and %s …", count(d.Providers, "vSphere simulator"), count(d.Hosts, "VM"), count(d.Brokers+d.Standby, "broker"))
 	etcd, err := startEtcd(ctx, d.dir.file("etcd"), !d.dir.temporary)
 	if err != nil {
 		return err
@@ -192,6 +192,7 @@ func (d *run) keepAlive(ctx context.Context, b *broker, s starter) error {
 		if err != nil || ctx.Err() != nil {
 			return err
 		}
+		d.died(b)
 		if !d.hasSettled() && !end.signaled {
 			return fmt.Errorf("%s did not start (%s); its log ends with:\n%s", b.id, end, b.tail())
 		}
@@ -214,7 +215,7 @@ func (d *run) keepAlive(ctx context.Context, b *broker, s starter) error {
 // started notes a broker's new process.
 func (d *run) started(b *broker, pid int) {
 	d.mu.Lock()
-	again := d.pids[b.id] != 0
+	_, again := d.pids[b.id]
 	d.pids[b.id] = pid
 	settled := d.settled
 	d.mu.Unlock()
@@ -223,6 +224,17 @@ func (d *run) started(b *broker, pid int) {
 	}
 	if again {
 		d.say.now("%s is started again, pid %d.", b.id, pid)
+	}
+}
+
+// died notes that a broker has no process: its number may soon be another's.
+func (d *run) died(b *broker) {
+	d.mu.Lock()
+	d.pids[b.id] = 0
+	settled := d.settled
+	d.mu.Unlock()
+	if settled {
+		d.writeFacts()
 	}
 }
 

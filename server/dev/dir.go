@@ -104,11 +104,12 @@ type Facts struct {
 	Providers []ProviderFacts `json:"providers"`
 }
 
-// BrokerFacts is one broker's process.
+// BrokerFacts is one broker's process. While it is dead there is no PID, rather
+// than 0: to kill that is to kill oneself.
 type BrokerFacts struct {
 	ID  string `json:"id"`
 	URL string `json:"url"`
-	PID int    `json:"pid"`
+	PID int    `json:"pid,omitempty"`
 }
 
 // ProviderFacts is one simulator.

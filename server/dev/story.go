@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -36,19 +38,54 @@ func (d *run) welcome(now client.State, took time.Duration) {
 	bounds := farm.Timing{TTL: d.LeaseTTL, Election: election}.Bounds()
 	victim := now.Providers[providerID(0)].Status.Owner
 	d.say.line(`
-Site %q is up after %.1fs: %d brokers, %d standby, %d Providers, everything connected.
+Site %q is up after %.1fs: %s, everything connected.
 
-  Console     %[6]s/
-  Swagger UI  %[6]s/swagger/
-  Token       %[7]s
-  Facts       %[8]s   (logs beside it in logs/)
+  Console     %[4]s/
+  Swagger UI  %[4]s/swagger/
+  Token       %[5]s
+  Facts       %[6]s   (logs beside it in logs/)
 
-Look:   curl -H "Authorization: Bearer %[7]s" %[6]s/api/v1/sites/%[1]s/providers
-`, site, took.Seconds(), d.Brokers, d.Standby, d.Providers, d.all[0].url, d.keys.token, d.dir.file("dev.json"))
+Look:   curl -H "Authorization: Bearer %[5]s" %[4]s/api/v1/sites/%[1]s/providers
+`, site, took.Seconds(), d.contents(now), d.all[0].url, d.keys.token, d.dir.file("dev.json"))
+	if left := d.leftovers(now); len(left) > 0 {
+		d.say.line("Of an earlier run with this data directory, and without anything behind it now: %s.\n", strings.Join(left, ", "))
+	}
 	if victim != "" && now.Site.Status.HighAvailability.State == "on" {
 		d.say.line("Try:    kill -9 %d        # %s, the owner of %s: another broker takes over within %v\n", d.pid(victim), victim, providerID(0), bounds.BrokerLost)
 	}
 	d.say.line("Ctrl-C stops everything. What happens from now on:")
+}
+
+// contents says what of the Site this run has started. A broker that an earlier
+// run has made keeps its mode, whatever the flags say now.
+func (d *run) contents(now client.State) string {
+	standby := 0
+	for _, b := range d.all {
+		if now.Brokers[b.id].Mode == "standby" {
+			standby++
+		}
+	}
+	return count(len(d.all)-standby, "active broker") + ", " + count(standby, "standby broker") + ", " + count(len(d.sims), "Provider")
+}
+
+// leftovers are the brokers and Providers that the Site has and this run has not.
+func (d *run) leftovers(now client.State) []string {
+	brokers, providers := maps.Clone(now.Brokers), maps.Clone(now.Providers)
+	for _, b := range d.all {
+		delete(brokers, b.id)
+	}
+	for i := range d.sims {
+		delete(providers, providerID(i))
+	}
+	return append(slices.Sorted(maps.Keys(brokers)), slices.Sorted(maps.Keys(providers))...)
+}
+
+// count is a number of things.
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 func (d *run) pid(id string) int {

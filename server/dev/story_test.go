@@ -1,8 +1,12 @@
 package dev
 
 import (
+	"encoding/json"
+	"os"
+	"strings"
 	"testing"
 
+	"github.com/quorate/quorate/provider/vsphere/vspheresim"
 	"github.com/quorate/quorate/server/client"
 )
 
@@ -26,5 +30,40 @@ func TestTheStoryIsToldInSentences(t *testing.T) {
 		if got := sentence(c.event); got != c.want {
 			t.Errorf("%q, want %q", got, c.want)
 		}
+	}
+}
+
+func TestTheWelcomeSaysWhatThereIsAndNotWhatWasAskedFor(t *testing.T) {
+	d := &run{all: []*broker{{id: "cb-1"}, {id: "cb-2"}}, sims: make([]*vspheresim.Server, 1)}
+	d.Brokers, d.Providers = 2, 1
+	now := client.State{
+		Brokers:   map[string]client.Broker{"cb-1": {Mode: "active"}, "cb-2": {Mode: "standby"}, "cb-3": {Mode: "active"}},
+		Providers: map[string]client.Provider{"vc-1": {}, "vc-2": {}},
+	}
+	if got, want := d.contents(now), "1 active broker, 1 standby broker, 1 Provider"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got, want := strings.Join(d.leftovers(now), " "), "cb-3 vc-2"; got != want {
+		t.Errorf("left over: %q, want %q", got, want)
+	}
+	if got := count(0, "VM"); got != "0 VMs" {
+		t.Error(got)
+	}
+}
+
+func TestADeadBrokerHasNoProcessToKill(t *testing.T) {
+	b := &broker{id: "cb-1"}
+	d := &run{all: []*broker{b}, dir: &directory{path: t.TempDir()}, say: &teller{out: os.Stderr}, pids: map[string]int{}, settled: true}
+	d.started(b, 4711)
+	for _, pid := range []any{float64(4711), nil} {
+		var facts struct{ Brokers []map[string]any }
+		content, err := os.ReadFile(d.dir.file("dev.json"))
+		if err == nil {
+			err = json.Unmarshal(content, &facts)
+		}
+		if err != nil || len(facts.Brokers) != 1 || facts.Brokers[0]["id"] != "cb-1" || facts.Brokers[0]["pid"] != pid {
+			t.Errorf("want %v: %s, %v", pid, content, err)
+		}
+		d.died(b)
 	}
 }

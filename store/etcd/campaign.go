@@ -24,13 +24,13 @@ func (l *session) Campaign(ctx context.Context) (store.Term, error) {
 }
 
 func (l *session) campaign(ctx context.Context) (*term, error) {
-	var after farm.Revision
+	var after mark
 	for {
 		if err := l.check(); err != nil {
 			return nil, err
 		}
 		open := func(v *store.View) bool {
-			return l.goneIn(v) || v.Revision >= after && vacant(v, l.site, l.broker)
+			return l.goneIn(v) || l.s.views.passed(v, after) && vacant(v, l.site, l.broker)
 		}
 		if l.s.views.until(ctx, l.lost, open) == nil && ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -61,11 +61,12 @@ func vacant(v *store.View, site farm.SiteID, candidate farm.BrokerID) bool {
 
 // stand tries once. It returns no term and no error, but the revision at which
 // it was so, if another broker is the coordinator.
-func (l *session) stand(ctx context.Context) (*term, farm.Revision, error) {
+func (l *session) stand(ctx context.Context) (*term, mark, error) {
+	turn := l.s.views.turn.Load()
 	key := l.s.keys.coordinator(l.site)
 	value, err := encode(coordinatorRecord{l.broker})
 	if err != nil {
-		return nil, 0, err
+		return nil, mark{}, err
 	}
 	resp, err := l.s.commitRaw(ctx,
 		[]clientv3.Cmp{
@@ -76,21 +77,21 @@ func (l *session) stand(ctx context.Context) (*term, farm.Revision, error) {
 		[]clientv3.Op{clientv3.OpGet(l.key, clientv3.WithKeysOnly()), clientv3.OpGet(key)})
 	switch {
 	case errors.Is(err, store.ErrLost):
-		return nil, 0, l.errLost()
+		return nil, mark{}, l.errLost()
 	case err != nil:
-		return nil, 0, err
+		return nil, mark{}, err
 	}
 	rev := farm.Revision(resp.Header.Revision)
 	if resp.Succeeded {
 		l.s.settle(ctx, rev)
-		return &term{l: l, at: rev}, 0, nil
+		return &term{l: l, at: rev}, mark{}, nil
 	}
 	here, holder := resp.Responses[0].GetResponseRange().GetKvs(), resp.Responses[1].GetResponseRange().GetKvs()
 	if len(here) == 0 || here[0].CreateRevision != int64(l.incarnation) {
-		return nil, 0, l.errLost()
+		return nil, mark{}, l.errLost()
 	}
 	if len(holder) > 0 && holder[0].Lease == l.lease { // elected already
-		return &term{l: l, at: farm.Revision(holder[0].CreateRevision)}, 0, nil
+		return &term{l: l, at: farm.Revision(holder[0].CreateRevision)}, mark{}, nil
 	}
-	return nil, rev, nil
+	return nil, mark{rev, turn}, nil
 }

@@ -41,7 +41,7 @@ func (s *Store) Edit(ctx context.Context, site farm.SiteID, decide func(*farm.Pi
 		if !o.stored {
 			pause(ctx, wait)
 		}
-		v, err = s.reach(ctx, o.revision)
+		v, err = s.reach(ctx, o.mark())
 		if err != nil {
 			return nil, fmt.Errorf("edit Site %q: %w", site, err)
 		}
@@ -162,6 +162,9 @@ func (s *Store) Secret(ctx context.Context, site farm.SiteID, provider farm.Prov
 	resp, err := ask(ctx, "read secret", func(ctx context.Context) (*clientv3.GetResponse, error) {
 		return s.client.Get(ctx, key)
 	})
+	if err == nil && len(resp.Kvs) == 0 {
+		_, err = s.now(ctx) // another Farm's storage has none either
+	}
 	if err != nil || len(resp.Kvs) == 0 {
 		return "", err
 	}

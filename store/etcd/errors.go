@@ -24,6 +24,8 @@ func translate(ctx context.Context, err error) error {
 	}
 	known := rpctypes.Error(err)
 	switch {
+	case errors.Is(err, store.ErrOtherFarm):
+		return err
 	case errors.Is(known, rpctypes.ErrCompacted), errors.Is(known, rpctypes.ErrFutureRev):
 		return fmt.Errorf("%w: %w", store.ErrGone, err)
 	case errors.Is(known, rpctypes.ErrNoSpace):

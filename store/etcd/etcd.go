@@ -54,6 +54,11 @@ type Store struct {
 	reads reads
 	ready atomic.Bool   // a View is there
 	asks  chan struct{} // wants the watch to say how far it is
+	doubt chan struct{} // wants everything listed again
+
+	farm  atomic.Pointer[record] // nil: not met yet
+	other atomic.Bool            // etcd holds another Farm, or none
+
 	ended chan struct{} // closed when Run has returned
 	once  sync.Once
 }
@@ -77,6 +82,7 @@ func New(cfg Config) (*Store, error) {
 		sealer: cfg.Sealer,
 		log:    cfg.Log,
 		asks:   make(chan struct{}, 1),
+		doubt:  make(chan struct{}, 1),
 		ended:  make(chan struct{}),
 	}
 	s.views.reset(store.NewDraft(nil, 0).View())

@@ -26,6 +26,12 @@ type memory struct {
 
 func newMemory(t *testing.T, srv *etcdtest.Server) *memory {
 	t.Helper()
+	return &memory{srv: srv, prefix: fmt.Sprintf("/%d/", time.Now().UnixNano()), sealer: newSealer(t), raw: dial(t, srv)}
+}
+
+// newSealer has a key of its own.
+func newSealer(t *testing.T) *store.Sealer {
+	t.Helper()
 	keyset, err := store.GenerateKeyset()
 	if err != nil {
 		t.Fatal(err)
@@ -34,7 +40,7 @@ func newMemory(t *testing.T, srv *etcdtest.Server) *memory {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &memory{srv: srv, prefix: fmt.Sprintf("/%d/", time.Now().UnixNano()), sealer: sealer, raw: dial(t, srv)}
+	return sealer
 }
 
 func dial(t *testing.T, srv *etcdtest.Server) *clientv3.Client {
@@ -130,11 +136,27 @@ func TestEtcdKeepsTheContract(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Backend {
 		m := newMemory(t, srv)
 		return storetest.Backend{
-			Open:    func(t *testing.T) store.Store { return m.open(t) },
+			Open: func(t *testing.T) store.Store { return m.open(t) },
+			OpenWithKey: func(t *testing.T, _ string) store.Store {
+				other := *m
+				other.sealer = newSealer(t)
+				return other.open(t)
+			},
 			Expire:  m.expire,
 			Compact: m.compact,
 			Left:    m.left,
 			Raw:     m.contents,
+			Replace: func(t *testing.T) func() {
+				back, err := srv.Empty()
+				if err != nil {
+					t.Fatal(err)
+				}
+				return func() {
+					if err := back(); err != nil {
+						t.Fatal(err)
+					}
+				}
+			},
 			CutOff: func(t *testing.T) func() {
 				srv.Stop()
 				return func() {

@@ -7,6 +7,6 @@ func Forgetful(s store.Session) store.Session {
 	was := s.(*session)
 	return &session{
 		s: was.s, site: was.site, broker: was.broker, key: was.key, lease: was.lease, ttl: was.ttl,
-		incarnation: was.incarnation, lost: make(chan struct{}),
+		incarnation: was.incarnation, turn: was.turn, lost: make(chan struct{}),
 	}
 }

@@ -47,11 +47,14 @@ func (s *Store) Health(ctx context.Context) store.Health {
 		}
 	}
 	h.Problem = problem(h)
+	if s.other.Load() {
+		h.Problem = otherFarm
+	}
 	return h
 }
 
 func (s *Store) caughtUp(ctx context.Context) (answers, current bool) {
-	at, err := s.revision(ctx)
+	at, err := s.now(ctx)
 	if err != nil {
 		return false, false
 	}
@@ -107,6 +110,9 @@ func member(endpoint string, st *clientv3.StatusResponse, err error, names map[u
 	}
 	return m
 }
+
+// otherFarm is what an administrator must know before anything else.
+const otherFarm = "The Farm's storage is empty, or it is another Farm's: etcd has lost its data, or another etcd is in its place. Bring the Farm's data back. If it is lost for good, restart every server: a new Farm begins then."
 
 // problem is the worst that there is to say.
 func problem(h store.Health) string {

@@ -37,6 +37,8 @@ func kindsMany() []string {
 type keys struct{ prefix string }
 
 func (k keys) format() string                        { return k.prefix + "format" }
+func (k keys) farm() string                          { return k.prefix + "farm" }
+func (k keys) proof() string                         { return k.prefix + "secret-key" }
 func (k keys) tokens() string                        { return k.prefix + kindToken + "/" }
 func (k keys) token(h store.TokenHash) string        { return k.tokens() + url.PathEscape(string(h)) }
 func (k keys) one(kind string, s farm.SiteID) string { return k.prefix + kind + "/" + string(s) }

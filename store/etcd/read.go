@@ -20,9 +20,12 @@ const (
 	settleTimeout = 300 * time.Millisecond
 )
 
+// errWentBack: history has gone back during a call; the same call may succeed later.
+var errWentBack = fmt.Errorf("%w: it was put back to an earlier state", store.ErrUnavailable)
+
 // Current asks storage for its revision and waits until the View is there.
 func (s *Store) Current(ctx context.Context) (*store.View, error) {
-	at, err := s.revision(ctx)
+	at, err := s.now(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("current view: %w", err)
 	}
@@ -33,13 +36,17 @@ func (s *Store) Current(ctx context.Context) (*store.View, error) {
 	return v, nil
 }
 
-// reach waits until the View has come to a revision that storage has reached.
-// The watch tells of our keys only, so it is asked how far it is.
-func (s *Store) reach(ctx context.Context, at farm.Revision) (*store.View, error) {
+// reach waits until the View has come to what storage has reached. The watch
+// tells of our keys only, so it is asked how far it is. It is ErrUnavailable if
+// history goes back meanwhile: that was another state than there is now.
+func (s *Store) reach(ctx context.Context, at mark) (*store.View, error) {
 	var timer *time.Timer
 	for {
 		v, changed := s.views.watch()
-		if s.ready.Load() && v.Revision >= at {
+		switch {
+		case s.views.turn.Load() != at.turn:
+			return nil, errWentBack
+		case s.ready.Load() && v.Revision >= at.revision:
 			return v, nil
 		}
 		if timer == nil {
@@ -78,20 +85,21 @@ type reads struct {
 }
 
 type read struct {
-	done     chan struct{}
-	revision farm.Revision
-	err      error
+	done chan struct{}
+	at   mark
+	err  error
 }
 
-// revision returns a revision of storage no older than the call.
-func (s *Store) revision(ctx context.Context) (farm.Revision, error) {
-	return askFor(ctx, 2*askTimeout, "ask for the revision", func(ctx context.Context) (farm.Revision, error) {
+// now returns how far storage is, no earlier than the call. It is ErrOtherFarm
+// if storage is not this Farm's.
+func (s *Store) now(ctx context.Context) (mark, error) {
+	return askFor(ctx, 2*askTimeout, "ask for the revision", func(ctx context.Context) (mark, error) {
 		r := s.join()
 		select {
 		case <-r.done:
-			return r.revision, r.err
+			return r.at, r.err
 		case <-ctx.Done():
-			return 0, ctx.Err()
+			return mark{}, ctx.Err()
 		}
 	})
 }
@@ -122,19 +130,37 @@ func (s *Store) readOn() {
 			return
 		}
 		s.reads.mu.Unlock()
-		r.revision, r.err = s.readRevision()
+		r.at, r.err = s.readNow()
 		close(r.done)
 	}
 }
 
-func (s *Store) readRevision() (farm.Revision, error) {
+// readNow reads the Farm's record, and with it the revision. A revision that is
+// lower than what has been seen before shows that storage was put back to an
+// earlier state; then everything is to be listed again first.
+func (s *Store) readNow() (mark, error) {
 	ctx, cancel := context.WithTimeout(s.client.Ctx(), askTimeout)
 	defer cancel()
-	resp, err := s.client.Get(ctx, s.keys.format(), clientv3.WithKeysOnly())
+	known, turn, seen := s.met(), s.views.turn.Load(), s.Latest().Revision
+	resp, err := s.client.Get(ctx, s.keys.farm())
 	if err != nil {
-		return 0, err
+		return mark{}, err
 	}
-	return farm.Revision(resp.Header.Revision), nil
+	var found *mvccpb.KeyValue
+	if len(resp.Kvs) > 0 {
+		found = resp.Kvs[0]
+	}
+	at := mark{farm.Revision(resp.Header.Revision), turn}
+	switch {
+	case !known.is(found):
+		return mark{}, s.errOther()
+	case s.views.turn.Load() != turn:
+		return mark{}, errWentBack
+	case at.revision < seen:
+		s.listAgain()
+		return mark{}, errWentBack
+	}
+	return at, nil
 }
 
 // At returns the Site as it was, from the Views that are kept or from etcd.

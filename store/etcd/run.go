@@ -18,6 +18,8 @@ const (
 	heartbeat  = 500 * time.Millisecond // how often the watch is asked whether it lives
 	silence    = 3 * time.Second        // a watch that says nothing that long is dead
 	relistWait = 100 * time.Millisecond // before listing again, with jitter
+	otherWait  = time.Second            // before looking whether the Farm is back
+	otherTold  = time.Minute            // before saying again that it is not
 )
 
 // Run keeps the View current: it lists everything once, watches from there,
@@ -25,6 +27,7 @@ const (
 // ErrFormat if what is stored is newer than this version.
 func (s *Store) Run(ctx context.Context) error {
 	defer s.end()
+	var told time.Time // when it was last said that the Farm is not here
 	for {
 		before := s.Latest().Revision
 		err := s.follow(ctx)
@@ -33,6 +36,12 @@ func (s *Store) Run(ctx context.Context) error {
 			return nil
 		case errors.Is(err, store.ErrFormat):
 			return err
+		case errors.Is(err, store.ErrOtherFarm):
+			if told.IsZero() || time.Since(told) > otherTold {
+				told = time.Now()
+				s.log.Error(otherFarm, "prefix", s.keys.prefix, "lastRevision", before)
+			}
+			pause(ctx, otherWait)
 		case errors.Is(err, rpctypes.ErrCompacted):
 			s.log.Info("the view fell behind what storage keeps; listing again", "revision", before)
 		default:
@@ -49,11 +58,24 @@ func (s *Store) follow(ctx context.Context) error {
 	// A member cut off from its leader must say so, not stay silent.
 	ctx, cancel := context.WithCancelCause(clientv3.WithRequireLeader(ctx))
 	defer cancel(nil)
+	select {
+	case <-s.doubt: // what comes now is what was asked for
+	default:
+	}
+	if err := s.meet(ctx); err != nil {
+		return err
+	}
 	v, err := s.list(ctx)
 	if err != nil {
 		return err
 	}
+	if was := s.Latest().Revision; v.Revision < was {
+		s.log.Warn("storage was put back to an earlier state; every broker begins a new life", "was", was, "revision", v.Revision)
+	}
 	s.views.reset(v)
+	if s.other.Swap(false) {
+		s.log.Warn("storage holds this Farm again", "revision", v.Revision)
+	}
 	if !s.ready.Swap(true) {
 		s.log.Info("the first view is there", "revision", v.Revision, "sites", len(v.Sites))
 	}
@@ -68,7 +90,7 @@ func (s *Store) follow(ctx context.Context) error {
 	ch := watcher.Watch(ctx, s.keys.prefix, clientv3.WithPrefix(), clientv3.WithRev(int64(v.Revision)), clientv3.WithProgressNotify())
 
 	prodded := make(chan struct{})
-	go func() { defer close(prodded); s.prod(ctx, watcher) }()
+	go func() { defer close(prodded); s.prod(ctx, watcher, cancel) }()
 	defer func() { cancel(nil); <-prodded }()
 
 	for resp := range ch {
@@ -87,8 +109,10 @@ func (s *Store) follow(ctx context.Context) error {
 }
 
 // prod asks the watch how far it is, whenever somebody waits for that, and
-// regularly to know that it lives.
-func (s *Store) prod(ctx context.Context, w clientv3.Watcher) {
+// regularly to know that it lives. It ends the watch if somebody has found that
+// storage is another than the one that was listed: etcd would let a watch of a
+// revision that it has not reached yet wait for it.
+func (s *Store) prod(ctx context.Context, w clientv3.Watcher, end context.CancelCauseFunc) {
 	tick := time.NewTicker(heartbeat)
 	defer tick.Stop()
 	for {
@@ -97,6 +121,9 @@ func (s *Store) prod(ctx context.Context, w clientv3.Watcher) {
 			return
 		case <-tick.C:
 		case <-s.asks:
+		case <-s.doubt:
+			end(errors.New("storage is not what the view was made of"))
+			return
 		}
 		if err := w.RequestProgress(ctx); err != nil && ctx.Err() == nil {
 			s.log.Debug("progress of the watch cannot be asked for", "error", err)
@@ -117,6 +144,9 @@ func (s *Store) takeIn(resp *clientv3.WatchResponse) error {
 		if at > int64(v.Revision) {
 			a := s.assemble(v, at)
 			for _, e := range events[:n] {
+				if string(e.Kv.Key) == s.keys.farm() && (e.Type == mvccpb.Event_DELETE || !s.met().is(e.Kv)) {
+					return s.errOther()
+				}
 				if e.Type == mvccpb.Event_DELETE {
 					a.del(string(e.Kv.Key))
 				} else {
@@ -140,13 +170,15 @@ func (s *Store) takeIn(resp *clientv3.WatchResponse) error {
 // list reads everything at one revision.
 func (s *Store) list(ctx context.Context) (*store.View, error) {
 	var a *assembly
-	formatted := false
+	var farm *mvccpb.KeyValue
 	at, err := s.scan(ctx, s.keys.prefix, 0, func(at int64, kvs []*mvccpb.KeyValue) error {
 		if a == nil {
 			a = s.assemble(nil, at)
 		}
 		for _, kv := range kvs {
-			formatted = formatted || string(kv.Key) == s.keys.format()
+			if string(kv.Key) == s.keys.farm() {
+				farm = kv
+			}
 			if err := s.checkFormat(kv); err != nil {
 				return err
 			}
@@ -157,10 +189,8 @@ func (s *Store) list(ctx context.Context) (*store.View, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !formatted {
-		if err := s.writeFormat(ctx); err != nil {
-			return nil, err
-		}
+	if !s.met().is(farm) {
+		return nil, s.errOther()
 	}
 	if a == nil {
 		a = s.assemble(nil, at)
@@ -204,17 +234,4 @@ func (s *Store) checkFormat(kv *mvccpb.KeyValue) error {
 		return fmt.Errorf("%w: it is version %d, and this server knows up to %d", store.ErrFormat, r.Version, formatVersion)
 	}
 	return nil
-}
-
-// writeFormat says which version wrote here, unless somebody has said so.
-func (s *Store) writeFormat(ctx context.Context) error {
-	value, err := encode(formatRecord{formatVersion})
-	if err != nil {
-		return err
-	}
-	var t txn
-	t.unchanged(s.keys.format(), 0)
-	t.put(s.keys.format(), value)
-	_, err = s.commit(ctx, &t)
-	return err
 }

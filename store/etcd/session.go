@@ -28,6 +28,7 @@ type session struct {
 	lease       int64
 	ttl         time.Duration
 	incarnation farm.Incarnation
+	turn        int64 // of history: an incarnation means nothing in another
 
 	ended sync.Once
 	lost  chan struct{} // closed once the presence is known to be gone
@@ -52,10 +53,10 @@ func (s *Store) register(ctx context.Context, site farm.SiteID, p farm.Presence,
 	if ttl <= 0 {
 		return nil, fmt.Errorf("a presence of %v", ttl)
 	}
-	var after farm.Revision // the View must have come that far
+	var after mark // the View must have come that far
 	for {
 		absent := func(v *store.View) bool {
-			return v.Revision >= after && incarnation(v, site, p.Broker) == 0
+			return s.views.passed(v, after) && incarnation(v, site, p.Broker) == 0
 		}
 		if s.views.until(ctx, nil, absent) == nil {
 			return nil, fmt.Errorf("another life of it is present: %w", ctx.Err())
@@ -77,9 +78,9 @@ func incarnation(v *store.View, site farm.SiteID, broker farm.BrokerID) farm.Inc
 
 // tryRegister returns no session and no error, but the revision at which it
 // was so, if another life is present.
-func (s *Store) tryRegister(ctx context.Context, site farm.SiteID, p farm.Presence, ttl time.Duration) (*session, farm.Revision, error) {
+func (s *Store) tryRegister(ctx context.Context, site farm.SiteID, p farm.Presence, ttl time.Duration) (*session, mark, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, 0, translate(ctx, err)
+		return nil, mark{}, translate(ctx, err)
 	}
 	l := &session{
 		s: s, site: site, broker: p.Broker, key: s.keys.presence(site, p.Broker),
@@ -89,11 +90,11 @@ func (s *Store) tryRegister(ctx context.Context, site farm.SiteID, p farm.Presen
 	}
 	value, err := encodePresence(p)
 	if err != nil {
-		return nil, 0, err
+		return nil, mark{}, err
 	}
 	if err := l.grant(ctx, ttl); err != nil {
 		l.giveUp(ctx)
-		return nil, 0, err
+		return nil, mark{}, err
 	}
 	var t txn
 	t.created(l.key, 0)
@@ -101,11 +102,11 @@ func (s *Store) tryRegister(ctx context.Context, site farm.SiteID, p farm.Presen
 	o, err := s.commit(ctx, &t)
 	if err != nil || !o.stored {
 		l.giveUp(ctx)
-		return nil, o.revision, err
+		return nil, o.mark(), err
 	}
-	l.incarnation = farm.Incarnation(o.revision)
+	l.incarnation, l.turn = farm.Incarnation(o.revision), o.turn
 	s.settle(ctx, o.revision)
-	return l, 0, nil
+	return l, mark{}, nil
 }
 
 func (l *session) grant(ctx context.Context, ttl time.Duration) error {
@@ -157,14 +158,15 @@ func (l *session) errLost() error {
 }
 
 // check refuses what a session does that is known to be lost, also by the
-// View: a presence can be deleted, with its Site, while its lease lives on.
+// View: a presence can be deleted, with its Site, while its lease lives on. So
+// it can when storage is another's, or is put back to an earlier state.
 func (l *session) check() error {
 	select {
 	case <-l.lost:
 		return l.errLost()
 	default:
 	}
-	if l.goneIn(l.s.Latest()) {
+	if l.goneIn(l.s.Latest()) || l.s.other.Load() || l.s.views.turn.Load() != l.turn {
 		return l.errLost()
 	}
 	return nil
@@ -181,14 +183,18 @@ func (l *session) Renew(ctx context.Context) error {
 	}
 	attempt := min(max(l.ttl/4, 200*time.Millisecond), readTimeout)
 	for {
-		err := l.keepAlive(ctx, attempt)
+		seen := l.s.Latest().Revision
+		at, err := l.keepAlive(ctx, attempt)
+		if err == nil && at < seen {
+			_, err = l.s.now(ctx) // the member lags, or history has gone back: see
+		}
 		switch {
 		case err == nil:
 			if err = l.check(); err == nil {
 				return nil
 			}
 			return fmt.Errorf("renew presence: %w", err)
-		case errors.Is(err, store.ErrLost):
+		case errors.Is(err, store.ErrLost), errors.Is(err, store.ErrOtherFarm):
 			return fmt.Errorf("renew presence: %w", l.errLost())
 		case ctx.Err() != nil || !errors.Is(err, store.ErrUnavailable):
 			return fmt.Errorf("renew presence: %w", err)
@@ -197,25 +203,26 @@ func (l *session) Renew(ctx context.Context) error {
 	}
 }
 
-// keepAlive sends one renewal and waits for its answer.
-func (l *session) keepAlive(ctx context.Context, timeout time.Duration) error {
+// keepAlive sends one renewal and waits for its answer, and returns the revision
+// of the member that gave it.
+func (l *session) keepAlive(ctx context.Context, timeout time.Duration) (farm.Revision, error) {
 	one, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	stream, err := l.s.leases.LeaseKeepAlive(one, grpc.WaitForReady(true))
 	if err != nil {
-		return translate(ctx, err)
+		return 0, translate(ctx, err)
 	}
 	if err := stream.Send(&etcdserverpb.LeaseKeepAliveRequest{ID: l.lease}); err != nil {
-		return translate(ctx, err)
+		return 0, translate(ctx, err)
 	}
 	resp, err := stream.Recv()
 	if err != nil {
-		return translate(ctx, err)
+		return 0, translate(ctx, err)
 	}
 	if resp.TTL <= 0 {
-		return store.ErrLost
+		return 0, store.ErrLost
 	}
-	return nil
+	return farm.Revision(resp.Header.GetRevision()), nil
 }
 
 func (l *session) Announce(ctx context.Context, p farm.Presence) error {

@@ -94,7 +94,7 @@ const mostCompares = 5
 // fill adds decisions until the transaction is full and returns how many.
 func (t *term) fill(x *txn, told *[]farm.Event, decisions []farm.Decision) (int, error) {
 	for i, d := range decisions {
-		full := len(x.compares)+mostCompares > maxOps || len(x.then)+len(*told)+2 > maxOps
+		full := len(x.compares)+mostCompares > maxCompares || len(x.then)+len(*told)+2 > maxOps
 		if full && i > 0 {
 			return i, nil
 		}

@@ -9,8 +9,11 @@ import (
 )
 
 // maxOps is how many compares, and how many operations, etcd takes in one
-// transaction unless it is told otherwise.
-const maxOps = 128
+// transaction unless it is told otherwise. One compare is the Farm's.
+const (
+	maxOps      = 128
+	maxCompares = maxOps - 1
+)
 
 // txn is a transaction in the making: what must hold, what it does then, and
 // what it looks at otherwise. The same compare twice counts once.
@@ -86,7 +89,7 @@ func (t *txn) operations() []clientv3.Op {
 	if len(t.then) <= maxOps {
 		return t.then
 	}
-	size := (maxOps - len(t.compares)) / 2
+	size := (maxCompares - len(t.compares)) / 2
 	if size < 1 {
 		return t.then // etcd refuses it
 	}
@@ -103,17 +106,19 @@ func (t *txn) operations() []clientv3.Op {
 type outcome struct {
 	stored   bool
 	revision farm.Revision
+	turn     int64   // of history, before it was sent
 	looked   []int64 // create revisions of the keys looked at; 0: not there
 }
 
 // commit sends the transaction once. If there is no answer it may have been
 // stored or not.
 func (s *Store) commit(ctx context.Context, t *txn) (outcome, error) {
+	turn := s.views.turn.Load()
 	resp, err := s.commitRaw(ctx, t.compares, t.operations(), t.look)
 	if err != nil {
 		return outcome{}, err
 	}
-	o := outcome{stored: resp.Succeeded, revision: farm.Revision(resp.Header.Revision)}
+	o := outcome{stored: resp.Succeeded, revision: farm.Revision(resp.Header.Revision), turn: turn}
 	if o.stored {
 		return o, nil
 	}
@@ -127,12 +132,21 @@ func (s *Store) commit(ctx context.Context, t *txn) (outcome, error) {
 	return o, nil
 }
 
+// mark is where the View shows what the transaction found or did.
+func (o outcome) mark() mark { return mark{o.revision, o.turn} }
+
+// commitRaw stores nothing in a storage that is not the Farm's.
 func (s *Store) commitRaw(ctx context.Context, compares []clientv3.Cmp, then, look []clientv3.Op) (*clientv3.TxnResponse, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, translate(ctx, err)
 	}
 	one, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
+	known := s.met()
+	compares, look = s.guarded(known, compares, look)
 	resp, err := s.client.Txn(one).If(compares...).Then(then...).Else(look...).Commit()
-	return resp, translate(ctx, err)
+	if err != nil {
+		return nil, translate(ctx, err)
+	}
+	return resp, s.checkGuard(known, resp)
 }

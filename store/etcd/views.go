@@ -21,11 +21,25 @@ const (
 // views publishes Views: one writer, any number of readers and waiters.
 type views struct {
 	latest atomic.Pointer[store.View]
+	turn   atomic.Int64 // how often history has gone back: storage was put back to an earlier state
 
 	mu      sync.Mutex
 	kept    []*store.View // without a gap, newest last
 	copied  int           // Hosts, by all that are kept
+	top     farm.Revision // the highest that was ever shown
 	changed chan struct{} // closed when there is a newer one
+}
+
+// mark is a revision that storage has reached in one turn of history: the same
+// number means something else after history has gone back.
+type mark struct {
+	revision farm.Revision
+	turn     int64
+}
+
+// passed reports whether a View shows what a mark stands for, or never will.
+func (v *views) passed(now *store.View, m mark) bool {
+	return now.Revision >= m.revision || v.turn.Load() != m.turn
 }
 
 // reset publishes a View that does not follow from the one before.
@@ -40,6 +54,10 @@ func (v *views) publish(next *store.View, follows bool) {
 	if !follows {
 		v.kept, v.copied = nil, 0
 	}
+	if now := v.latest.Load(); now != nil && next.Revision < now.Revision {
+		v.turn.Add(1)
+	}
+	v.top = max(v.top, next.Revision)
 	v.kept = append(v.kept, next)
 	v.copied += next.Copied()
 	for len(v.kept) > viewsKept || len(v.kept) > 1 && v.copied > hostsKept {
@@ -59,6 +77,13 @@ func (v *views) watch() (*store.View, <-chan struct{}) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.latest.Load(), v.changed
+}
+
+// shown reports whether Views have come to a revision, be it before they went back.
+func (v *views) shown(rev farm.Revision) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return rev <= v.top
 }
 
 // at returns the View that showed a revision, nil if it is not kept.
@@ -96,9 +121,12 @@ func (v *views) until(ctx context.Context, stop <-chan struct{}, ok func(*store.
 // Latest returns the newest View.
 func (s *Store) Latest() *store.View { return s.views.latest.Load() }
 
-// Wait blocks until there is a View newer than a revision.
+// Wait blocks until there is a View newer than a revision, or history has gone
+// back: the caller has seen a later one than there is now.
 func (s *Store) Wait(ctx context.Context, after farm.Revision) (*store.View, error) {
-	v := s.views.until(ctx, nil, func(v *store.View) bool { return v.Revision > after })
+	v := s.views.until(ctx, nil, func(v *store.View) bool {
+		return v.Revision > after || v.Revision < after && s.views.shown(after)
+	})
 	if v == nil {
 		return nil, ctx.Err()
 	}

@@ -22,6 +22,11 @@ type formatRecord struct {
 	Version int `json:"version"`
 }
 
+// farmRecord tells one Farm from another.
+type farmRecord struct {
+	ID string `json:"id"`
+}
+
 type siteRecord struct {
 	Name             string         `json:"name,omitempty"`
 	Description      string         `json:"description,omitempty"`

@@ -27,20 +27,31 @@ var _ store.Store = (*Store)(nil)
 // Store is one server's way to the memory. Another server gets its own with
 // Another; the faults of one are not the faults of the other.
 type Store struct {
-	m *memory
+	at *place
+	m  *memory // the Farm it has met there
+
+	key string // names its secret key
 
 	mu   sync.Mutex
 	down chan struct{} // not nil: cut off; closed when it is back
 	seen *store.View   // what it saw last, while cut off
 }
 
+// place is where a memory is kept; another one can be put there.
+type place struct {
+	mu sync.Mutex
+	m  *memory
+}
+
 // memory is what all servers share.
 type memory struct {
 	mu           sync.Mutex
 	view         *store.View
+	away         *store.View   // what was seen of it last, while another is in its place
 	changed      chan struct{} // closed when view is replaced
 	history      []*store.View // revisions without a gap, oldest first
 	secrets      map[providerKey]string
+	key          *string // the name of the Farm's secret key; nil: it has none yet
 	lives        map[brokerKey]*session
 	coordinators map[farm.SiteID]*session
 }
@@ -57,6 +68,11 @@ type providerKey struct {
 
 // New makes an empty memory and a server's way to it.
 func New() *Store {
+	m := newMemory()
+	return &Store{at: &place{m: m}, m: m}
+}
+
+func newMemory() *memory {
 	m := &memory{
 		view:         store.NewDraft(nil, 1).View(),
 		changed:      make(chan struct{}),
@@ -65,11 +81,56 @@ func New() *Store {
 		coordinators: map[farm.SiteID]*session{},
 	}
 	m.history = []*store.View{m.view}
-	return &Store{m: m}
+	return m
 }
 
-// Another is another server's way to the same memory.
-func (s *Store) Another() *Store { return &Store{m: s.m} }
+// Another is another server's way to the memory that is there now.
+func (s *Store) Another() *Store {
+	s.at.mu.Lock()
+	defer s.at.mu.Unlock()
+	return &Store{at: s.at, m: s.at.m}
+}
+
+// AnotherWithKey is another server, whose secret key has a name of its own; that
+// of all others is empty.
+func (s *Store) AnotherWithKey(key string) *Store {
+	other := s.Another()
+	other.key = key
+	return other
+}
+
+// Replace puts an empty memory in the place of this one, as an etcd that has
+// lost its data, until back is called.
+func (s *Store) Replace() (back func()) {
+	s.at.mu.Lock()
+	defer s.at.mu.Unlock()
+	was := s.at.m
+	was.leave()
+	s.at.m = newMemory()
+	return func() {
+		s.at.mu.Lock()
+		defer s.at.mu.Unlock()
+		was.comeBack()
+		s.at.m = was
+	}
+}
+
+func (m *memory) leave() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.away = m.view
+}
+
+// comeBack ends every life: what was done in its name may have been refused.
+func (m *memory) comeBack() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.away = nil
+	for _, l := range slices.Collect(maps.Values(m.lives)) {
+		m.end(l)
+	}
+	m.write(func(*store.Draft) {}) // wakes who waits
+}
 
 // Down cuts this server off, or brings it back. While it is cut off its calls
 // wait for their context, its View stays as it was, and its leases run out.
@@ -152,10 +213,14 @@ func (s *Store) watch() (v *store.View, changed, back <-chan struct{}) {
 	}
 	s.m.mu.Lock()
 	defer s.m.mu.Unlock()
+	if s.m.away != nil {
+		return s.m.away, s.m.changed, nil
+	}
 	return s.m.view, s.m.changed, nil
 }
 
-// reach waits until the server is not cut off.
+// reach waits until the server is not cut off. It is ErrOtherFarm if it finds
+// another memory than its own then.
 func (s *Store) reach(ctx context.Context) error {
 	for {
 		s.mu.Lock()
@@ -165,7 +230,7 @@ func (s *Store) reach(ctx context.Context) error {
 			return ended(err, down != nil)
 		}
 		if down == nil {
-			return nil
+			return s.m.here()
 		}
 		select {
 		case <-down:
@@ -173,6 +238,16 @@ func (s *Store) reach(ctx context.Context) error {
 			return ended(ctx.Err(), true)
 		}
 	}
+}
+
+// here is ErrOtherFarm while another memory is in the place of this one.
+func (m *memory) here() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.away != nil {
+		return store.ErrOtherFarm
+	}
+	return nil
 }
 
 // ended is the error of a call whose context has ended.
@@ -205,6 +280,21 @@ func (s *Store) Secret(ctx context.Context, site farm.SiteID, provider farm.Prov
 	return s.m.secrets[providerKey{site, provider}], nil
 }
 
+func (s *Store) CheckSecretKey(ctx context.Context) error {
+	if err := s.reach(ctx); err != nil {
+		return err
+	}
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	if s.m.key == nil {
+		s.m.key = &s.key
+	}
+	if *s.m.key != s.key {
+		return store.ErrSecretKey
+	}
+	return nil
+}
+
 func (s *Store) CreateRootToken(ctx context.Context, hash store.TokenHash, t store.Token) (bool, error) {
 	if err := s.reach(ctx); err != nil {
 		return false, err
@@ -228,6 +318,8 @@ func (s *Store) Health(context.Context) store.Health {
 	}
 	if s.down != nil {
 		h.Problem = "This server is cut off from the memory."
+	} else if s.m.here() != nil {
+		h.Answers, h.Current, h.Problem = false, false, "Another memory is in the place of this server's."
 	}
 	return h
 }
@@ -235,6 +327,9 @@ func (s *Store) Health(context.Context) store.Health {
 func (m *memory) latest() *store.View {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.away != nil {
+		return m.away
+	}
 	return m.view
 }
 

@@ -28,6 +28,7 @@ func TestMemoryKeepsTheContract(t *testing.T) {
 				opened = append(opened, st)
 				return st
 			},
+			OpenWithKey: func(_ *testing.T, key string) store.Store { return first.AnotherWithKey(key) },
 			Expire: func(t *testing.T, site farm.SiteID, broker farm.BrokerID) {
 				if !first.Expire(site, broker) {
 					t.Errorf("broker %s is not present", broker)
@@ -35,11 +36,12 @@ func TestMemoryKeepsTheContract(t *testing.T) {
 			},
 			Compact: func(*testing.T) { first.Forget() },
 			Left: func(_ *testing.T, site farm.SiteID) []string {
-				if p := first.Latest().Picture(site); p != nil {
+				if p := first.Another().Latest().Picture(site); p != nil {
 					return []string{fmt.Sprintf("%+v", *p)}
 				}
 				return nil
 			},
+			Replace: func(*testing.T) func() { return first.Replace() },
 			CutOff: func(*testing.T) func() {
 				for _, st := range opened {
 					st.Down(true)

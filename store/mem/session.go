@@ -2,6 +2,7 @@ package mem
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -98,12 +99,13 @@ func (l *session) TTL() time.Duration { return l.ttl }
 
 // act runs f with the memory locked, if the session is alive then.
 func (l *session) act(ctx context.Context, what string, f func() error) error {
-	if err := l.s.reach(ctx); err != nil {
+	err := l.s.reach(ctx)
+	if err != nil && !errors.Is(err, store.ErrOtherFarm) {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	l.m.mu.Lock()
 	defer l.m.mu.Unlock()
-	if !l.alive() {
+	if err != nil || !l.alive() {
 		return fmt.Errorf("%s: broker %q: %w", what, l.key.broker, store.ErrLost)
 	}
 	if err := f(); err != nil {

@@ -14,6 +14,9 @@ import (
 type Backend struct {
 	// Open starts another server on the memory; it stops with the test.
 	Open func(t *testing.T) store.Store
+	// OpenWithKey starts one with a secret key of its own by that name; Open's
+	// all have the same key.
+	OpenWithKey func(t *testing.T, key string) store.Store
 	// Expire ends a broker's presence as a lease that has run out does.
 	Expire func(t *testing.T, site farm.SiteID, broker farm.BrokerID)
 	// Compact forgets everything before now. Servers opened earlier may
@@ -25,6 +28,8 @@ type Backend struct {
 	Raw func(t *testing.T) []byte
 	// CutOff takes the storage away from all servers until back is called.
 	CutOff func(t *testing.T) (back func())
+	// Replace puts an empty storage in the place of this one until back is called.
+	Replace func(t *testing.T) (back func())
 }
 
 // Run tests a store. fresh makes an empty memory for each test.
@@ -40,6 +45,8 @@ func Run(t *testing.T, fresh func(t *testing.T) Backend) {
 		{"owners", ownerTests},
 		{"events", eventTests},
 		{"outage", outageTests},
+		{"identity", identityTests},
+		{"secret key", secretKeyTests},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, c := range group.tests {

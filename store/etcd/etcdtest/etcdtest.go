@@ -150,6 +150,46 @@ func (s *Server) Restart() error {
 	return s.await()
 }
 
+// Empty runs it again at the same address with nothing stored, as after the
+// loss of its disk. back runs it with what was stored until then.
+func (s *Server) Empty() (back func() error, err error) {
+	s.Stop()
+	kept := s.dir + "-kept"
+	if err := os.Rename(s.dir, kept); err != nil {
+		return nil, err
+	}
+	return func() error {
+		s.Stop()
+		if err := os.RemoveAll(s.dir); err != nil {
+			return err
+		}
+		if err := os.Rename(kept, s.dir); err != nil {
+			return err
+		}
+		return s.Restart()
+	}, s.Restart()
+}
+
+// Save keeps a copy of what is stored. restore runs it with that again, whatever
+// has been stored since: its revision goes back.
+func (s *Server) Save() (restore func() error, err error) {
+	s.Stop()
+	saved := s.dir + "-saved"
+	if err := os.CopyFS(saved, os.DirFS(s.dir)); err != nil {
+		return nil, err
+	}
+	return func() error {
+		s.Stop()
+		if err := os.RemoveAll(s.dir); err != nil {
+			return err
+		}
+		if err := os.Rename(saved, s.dir); err != nil {
+			return err
+		}
+		return s.Restart()
+	}, s.Restart()
+}
+
 // Close ends it for good.
 func (s *Server) Close() {
 	s.Stop()

@@ -1,0 +1,100 @@
+package etcd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/quorate/quorate/farm"
+	"github.com/quorate/quorate/store"
+)
+
+// proof is what the first server with a secret key seals, for others to open.
+const proof = "quorate"
+
+// CheckSecretKey opens what the first server has sealed, or is the first.
+func (s *Store) CheckSecretKey(ctx context.Context) error {
+	if err := s.checkSecretKey(ctx); err != nil {
+		return fmt.Errorf("check the secret key: %w", err)
+	}
+	return nil
+}
+
+func (s *Store) checkSecretKey(ctx context.Context) error {
+	if s.sealer == nil {
+		return store.ErrSecretKey
+	}
+	for {
+		sealed, err := s.proofStored(ctx)
+		if err != nil {
+			return err
+		}
+		if sealed == nil {
+			err = s.opensAny(ctx) // of a version that stored no proof
+		} else {
+			_, err = s.open(sealed)
+		}
+		if err != nil {
+			return err
+		}
+		if done, err := s.prove(ctx, sealed); done || err != nil {
+			return err
+		}
+	}
+}
+
+func (s *Store) proofStored(ctx context.Context) (*mvccpb.KeyValue, error) {
+	resp, err := ask(ctx, "read the proof", func(ctx context.Context) (*clientv3.GetResponse, error) {
+		return s.client.Get(ctx, s.keys.proof())
+	})
+	if err != nil || len(resp.Kvs) == 0 {
+		return nil, err
+	}
+	return resp.Kvs[0], nil
+}
+
+// prove stores the proof if there is none, or renews one that is sealed with a
+// key that is about to be dropped. It is not done if another server was faster.
+func (s *Store) prove(ctx context.Context, was *mvccpb.KeyValue) (done bool, err error) {
+	var at int64
+	if was != nil {
+		if r, err := decode[secretRecord](was.Value); err == nil && s.sealer.Primary(r.Sealed) {
+			return true, nil
+		}
+		at = was.ModRevision
+	}
+	sealed, err := s.sealer.Seal([]byte(proof), s.keys.proof())
+	if err != nil {
+		return false, err
+	}
+	value, err := encode(secretRecord{sealed})
+	if err != nil {
+		return false, err
+	}
+	var t txn
+	t.unchanged(s.keys.proof(), farm.Revision(at))
+	t.put(s.keys.proof(), value)
+	o, err := s.commit(ctx, &t)
+	return o.stored, err
+}
+
+// opensAny refuses a key that opens no secret, if there are any. One that cannot
+// be opened beside others that can is its Provider's trouble, not the Farm's.
+func (s *Store) opensAny(ctx context.Context) error {
+	opened, refused := false, error(nil)
+	_, err := s.scan(ctx, s.keys.prefix+kindSecret+"/", 0, func(_ int64, kvs []*mvccpb.KeyValue) error {
+		for _, kv := range kvs {
+			_, err := s.open(kv)
+			opened = opened || err == nil
+			refused = errors.Join(refused, err)
+		}
+		return nil
+	})
+	if err != nil || opened || refused == nil {
+		return err
+	}
+	return store.ErrSecretKey
+}
