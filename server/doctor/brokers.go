@@ -12,6 +12,7 @@ import (
 
 	"github.com/quorate/quorate/farm"
 	"github.com/quorate/quorate/store"
+	"github.com/quorate/quorate/store/etcd"
 )
 
 // peer is a broker as it is known before it is asked.
@@ -23,7 +24,7 @@ type peer struct {
 }
 
 // brokers asks each enabled broker at the address that it tells others.
-func (v *visit) brokers(ctx context.Context, _ store.Store, view *store.View) []Finding {
+func (v *visit) brokers(ctx context.Context, _ *etcd.Store, view *store.View) []Finding {
 	peers := v.peers(view)
 	parts := make([][]Finding, len(peers))
 	var wg sync.WaitGroup

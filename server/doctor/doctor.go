@@ -94,7 +94,7 @@ func (v *visit) farm(ctx context.Context, client *clientv3.Client) []Finding {
 	}
 	var parts [4][]Finding
 	var wg sync.WaitGroup
-	for i, check := range []func(context.Context, store.Store, *store.View) []Finding{v.tokens, v.secrets, v.brokers, v.providers} {
+	for i, check := range []func(context.Context, *etcd.Store, *store.View) []Finding{v.tokens, v.secrets, v.brokers, v.providers} {
 		wg.Go(func() { parts[i] = check(ctx, st, view) })
 	}
 	wg.Wait()

@@ -169,6 +169,11 @@ func TestAFarmThatIsWellIsSaidToBe(t *testing.T) {
 	}
 	cfg := settings(t, endpoints...)
 	base, api, stop := serve(t, cfg, "cb-1")
+	stranger := cfg
+	stranger.SecretKeyFile = settings(t).SecretKeyFile
+	finds(t, examine(t, stranger), "secret key", Fail, "not the Farm's key") // though there is no secret yet
+	stranger.SecretKeyFile = ""
+	finds(t, examine(t, stranger), "secret key", Fail, "or there is none")
 	door := listen(t)
 	add(t, api, "vc-1", "https://"+door.Addr().String())
 	cfg.Listen = strings.TrimPrefix(base, "http://")
@@ -317,7 +322,8 @@ func TestFilesAreToBeReadableByTheServerAlone(t *testing.T) {
 
 func TestSettingsAreJudgedAsServeDoes(t *testing.T) {
 	cfg := settings(t, "http://127.0.0.1:1")
-	cfg.Broker, cfg.Margin = "cb-1", time.Millisecond
+	margin := time.Millisecond
+	cfg.Broker, cfg.Margin = "cb-1", &margin
 	r := examine(t, cfg)
 	finds(t, r, "settings", Fail, "--site, --broker give both")
 	finds(t, r, "settings", Fail, "\n--margin must be at least 200ms")

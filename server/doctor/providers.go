@@ -12,10 +12,11 @@ import (
 	"github.com/quorate/quorate/farm"
 	"github.com/quorate/quorate/server"
 	"github.com/quorate/quorate/store"
+	"github.com/quorate/quorate/store/etcd"
 )
 
 // providers connects to each Provider's address, and logs in nowhere.
-func (v *visit) providers(ctx context.Context, _ store.Store, view *store.View) []Finding {
+func (v *visit) providers(ctx context.Context, _ *etcd.Store, view *store.View) []Finding {
 	var all []farm.Provider
 	var names []string
 	for _, s := range v.sites(view) {

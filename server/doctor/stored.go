@@ -37,7 +37,7 @@ func firstView(ctx context.Context, st store.Store) (*store.View, *Finding) {
 
 // tokens checks that the token in --root-token-file is one of the Farm's: the
 // server does not start with another.
-func (v *visit) tokens(_ context.Context, _ store.Store, view *store.View) []Finding {
+func (v *visit) tokens(_ context.Context, _ *etcd.Store, view *store.View) []Finding {
 	token, err := v.RootToken()
 	if err != nil || token == "" || len(view.Tokens) == 0 {
 		return nil
@@ -50,19 +50,24 @@ func (v *visit) tokens(_ context.Context, _ store.Store, view *store.View) []Fin
 	return []Finding{fine(what, "The Farm knows it.")}
 }
 
+const otherKey = "Give --secret-key-file the key that the Farm's other servers have."
+
 // secrets opens every Provider's secret and keeps none.
-func (v *visit) secrets(ctx context.Context, st store.Store, view *store.View) []Finding {
+func (v *visit) secrets(ctx context.Context, st *etcd.Store, view *store.View) []Finding {
 	const what = "secret key"
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	known, err := st.TrySecretKey(ctx)
+	if errors.Is(err, store.ErrSecretKey) {
+		return []Finding{failed(what, "It cannot open what the Farm's servers have encrypted: this is not the Farm's key, or there is none.", otherKey)}
+	}
 	opened := 0
 	for _, s := range v.sites(view) {
 		for _, id := range ids(view.Sites[s].Providers) {
 			secret, err := st.Secret(ctx, s, id)
 			switch {
 			case errors.Is(err, store.ErrSecretKey):
-				return []Finding{failed(what, fmt.Sprintf("The secret of Provider %s of Site %s cannot be opened: this is not the Farm's key, or there is none.", id, s),
-					"Give --secret-key-file the key that the Farm's other servers have.")}
+				return []Finding{failed(what, fmt.Sprintf("The secret of Provider %s of Site %s cannot be opened: this is not the Farm's key, or there is none.", id, s), otherKey)}
 			case err != nil:
 				return []Finding{warned(what, "Not every secret could be read: "+sentence(err), "Run this again.")}
 			case secret != "":
@@ -70,8 +75,8 @@ func (v *visit) secrets(ctx context.Context, st store.Store, view *store.View) [
 			}
 		}
 	}
-	if opened == 0 {
+	if opened == 0 && !known {
 		return nil
 	}
-	return []Finding{fine(what, fmt.Sprintf("It opens all %d stored secrets.", opened))}
+	return []Finding{fine(what, fmt.Sprintf("It is the Farm's, and opens all %d stored secrets.", opened))}
 }

@@ -9,6 +9,8 @@ import (
 
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/quorate/quorate/store"
 )
 
 // Checkup is what etcd says when it is asked once and thoroughly, for a person
@@ -165,6 +167,20 @@ func writeOnce(ctx context.Context, client *clientv3.Client, k keys, ttl time.Du
 		_, err := client.Put(ctx, key, "", clientv3.WithLease(id))
 		return struct{}{}, err
 	})
+}
+
+// TrySecretKey is CheckSecretKey for one who only looks: a key is never made the
+// Farm's. known says whether the Farm has one.
+func (s *Store) TrySecretKey(ctx context.Context) (known bool, err error) {
+	sealed, err := s.proofStored(ctx)
+	if err != nil || sealed == nil {
+		return false, err
+	}
+	if s.sealer == nil {
+		return true, store.ErrSecretKey
+	}
+	_, err = s.open(sealed)
+	return true, err
 }
 
 func timed[T any](ctx context.Context, ask func(context.Context) (T, error)) Timed[T] {
