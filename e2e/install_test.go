@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// The commands of docs/install.md are run as they stand there, in a directory
+// The commands of docs/install.md and docs/operate.md are run as they stand there, in a directory
 // for each machine, on 127.0.0.1 to 127.0.0.4. Replaced are the addresses, the
 // ports and where the root of the file system is; `systemctl`, which runs what
 // the unit would run; `useradd` and `chown`, which would need real users; and
@@ -23,10 +23,7 @@ func TestTheInstallationHolds(t *testing.T) {
 		t.Skip("docs/install.md needs `quorate prepare`, which this binary does not have")
 	}
 	in := newInstallation(t)
-	promised := []struct {
-		on    string
-		wants []string
-	}{
+	in.follow("../docs/install.md", []promise{
 		{"Here", nil},
 		{"Here", []string{`cb-4.crt`}},
 		{"Here", nil},
@@ -34,25 +31,55 @@ func TestTheInstallationHolds(t *testing.T) {
 		{"On machines 1, 2 and 3", nil},
 		{"On machines 1, 2 and 3", nil},
 		{"On machine 1", []string{`is healthy`, `3\.7\.3`}},
-		{"On machines 1, 2, 3 and 4", []string{`ok +settings`, `ok +etcd cluster +3 members`, `ok +stored +Nothing yet`, ` 0 to mend`}},
+		{"On machines 1, 2, 3 and 4", []string{`ok +settings`, `ok +etcd cluster +3 members`, `ok +stored +`, ` 0 to mend`}},
 		{"On machines 1, 2, 3 and 4", nil},
 		{"On machine 4", []string{`"state": "on"`, `cb-1 online active`, `cb-4 online standby`}},
 		{"On machine 1", []string{`ok +broker hq/cb-4 `, `ok +secret key`, `ok +listen .* already`, `ok +etcd agreement`, ` 0 to mend`}},
 		{"On machine 2", nil},
 		{"On machine 4", []string{`"role": "activated"`, `"standsInFor": "cb-2"`, `"state": "on"`}},
 		{"On machine 2", nil},
-	}
-	blocks := commands(t, "../docs/install.md")
+	})
+	in.follow("../docs/operate.md", []promise{
+		{"On machines 1, 2, 3 and 4", nil},
+		{"On machine 1", []string{`"state": "on"`, ` 0 to mend`}},
+		{"On machine 1", []string{`quorate_site_high_availability\{site="hq",state="on"\} 1`}},
+		{"On machines 1, 2, 3 and 4", nil},
+		{"On machine 1", []string{`true`, `false`}},
+		{"On machine 4", nil},
+		{"On machine 1", []string{`cb-1\ncb-2\ncb-3\n$`}},
+		{"On machine 4", nil},
+		{"On machine 1", []string{`Finished defragmenting etcd member`}},
+		{"On machine 1", []string{`compacted revision`}},
+		{"On machine 1", []string{`Snapshot saved`}},
+		{"On machine 3", nil},
+		{"On machine 1", []string{`removed from cluster`, `added to cluster`}},
+		{"On machine 3", nil},
+		{"On machine 1", []string{`started, etcd-3`}},
+		{"Here", []string{`made .*cb-1.crt`}},
+		{"On machine 1", nil},
+	})
+}
+
+// promise is where a block of commands is run, and what it prints.
+type promise struct {
+	on    string
+	wants []string
+}
+
+// follow runs all commands of a document.
+func (in *installation) follow(file string, promised []promise) {
+	t := in.t
+	t.Helper()
+	blocks := commands(t, file)
 	if len(blocks) != len(promised) {
-		t.Fatalf("docs/install.md has %d blocks of commands, this test knows %d", len(blocks), len(promised))
+		t.Fatalf("%s has %d blocks of commands, this test knows %d", file, len(blocks), len(promised))
 	}
 	for i, want := range promised {
 		if got, _, _ := strings.Cut(strings.TrimPrefix(blocks[i], "# "), "\n"); got != want.on {
-			t.Fatalf("block %d is for %q, this test knows %q", i+1, got, want.on)
+			t.Fatalf("%s: block %d is for %q, this test knows %q", file, i+1, got, want.on)
 		}
 		for _, root := range in.places(want.on) {
 			out := in.run(root, blocks[i])
-			t.Logf("%s:\n%s%s", filepath.Base(root), blocks[i], out)
 			for _, w := range want.wants {
 				if !regexp.MustCompile(w).MatchString(out) {
 					t.Errorf("%s: the commands\n%s\nprinted no %s:\n%s", want.on, blocks[i], w, out)
@@ -61,7 +88,7 @@ func TestTheInstallationHolds(t *testing.T) {
 		}
 		if t.Failed() {
 			in.logs()
-			return
+			t.FailNow()
 		}
 	}
 }
@@ -225,6 +252,9 @@ for unit in "$@"; do
 		cd /
 		env -i $(grep -v '^#' $(value EnvironmentFile)) setsid $(value ExecStart) >>$ROOT/run/$unit.log 2>&1 &
 		echo $! >$ROOT/run/$unit.pid ;;
+	restart)
+		$0 stop $unit
+		$0 start $unit ;;
 	stop)
 		pid=$(cat $ROOT/run/$unit.pid)
 		signal=$(value KillSignal)
