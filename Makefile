@@ -8,7 +8,14 @@ GOLANGCI     = v2.15.0
 GOLANGCI_BIN = $(shell go env GOCACHE)/quorate-tools/golangci-lint-$(GOLANGCI)
 FUZZTIME    ?= 30s
 
-.PHONY: list run build test check vet lint fmt openapi openapi-current bench-takeover fuzz clean
+ROOTFS      ?= out/rootfs
+IMAGES      ?= quorate
+ETCD_VERSION = $(shell go list -m -f '{{.Version}}' go.etcd.io/etcd/server/v3)
+# A client of Docker that has BuildKit: those from 23 on need their buildx plug-in for it.
+DOCKER      ?= $(shell for d in docker /usr/bin/docker; do \
+	{ $$d buildx version || $$d --version | grep -E 'version (18|19|20)\.'; } >/dev/null 2>&1 && { echo $$d; exit; }; done; echo docker)
+
+.PHONY: list run build test check vet lint fmt openapi openapi-current bench-takeover fuzz rootfs images up demo token down clean
 
 list: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +60,31 @@ fuzz: ## Fuzz every decoder, FUZZTIME=30s each
 		for name in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*).*/\1/p' $$f); do \
 			echo "$$(dirname $$f) $$name"; go test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) ./$$(dirname $$f); \
 		done; done
+
+rootfs: ## What goes into the images, compiled on this machine
+	@mkdir -p $(ROOTFS)/common/data $(ROOTFS)/common/farm $(ROOTFS)/common/authority $(ROOTFS)/quorate/usr/local/bin $(ROOTFS)/etcd/usr/local/bin
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(ROOTFS)/quorate/usr/local/bin/quorate ./cmd/quorate
+	CGO_ENABLED=0 go build -C e2e/etcd -trimpath -ldflags '-s -w' -o $(abspath $(ROOTFS))/etcd/usr/local/bin/ tool
+	mv $(ROOTFS)/etcd/usr/local/bin/server $(ROOTFS)/etcd/usr/local/bin/etcd
+
+images: $(if $(HOST_BUILD),rootfs) ## The images of the compose cluster. HOST_BUILD=1 compiles on this machine
+	@for target in quorate etcd; do \
+		DOCKER_BUILDKIT=1 $(DOCKER) build -q --target $$target -t $(IMAGES)/$$target:$(VERSION) -t $(IMAGES)/$$target:latest \
+			$(if $(HOST_BUILD),--build-arg BINARIES=host) --build-arg VERSION=$(VERSION) \
+			--build-arg COMMIT=$(COMMIT) --build-arg ETCD_VERSION=$(ETCD_VERSION) . || exit 1; \
+	done
+
+up: images ## Start the compose cluster and wait until every Provider is connected
+	@DOCKER=$(DOCKER) e2e/compose/up.sh
+
+demo: ## Kill a broker's container of the compose cluster, and tell what happens
+	@DOCKER=$(DOCKER) e2e/compose/demo.sh
+
+token: ## Show the root token of the compose cluster
+	@DOCKER=$(DOCKER) e2e/compose/token.sh
+
+down: ## Stop the compose cluster. ARGS=-v throws its data away too
+	@DOCKER=$(DOCKER) e2e/compose/compose.sh down $(ARGS)
 
 clean: ## Remove what was built
 	rm -rf bin out

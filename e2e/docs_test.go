@@ -29,7 +29,7 @@ func TestWhyIsAnsweredAsItsPageSays(t *testing.T) {
 		{`"reason": "broker-offline"`, `"longestOutage": "\d`, `"state": "degraded"`},
 		{`"stoppable": (true|false)`, `"effects": \[`},
 	}
-	blocks := commands(t, "../docs/why.md")
+	blocks := commandsOf(t, "docs/why.md")
 	if len(blocks) != len(promised) {
 		t.Fatalf("docs/why.md has %d blocks of commands, this test knows %d", len(blocks), len(promised))
 	}

@@ -76,6 +76,12 @@ type process struct {
 // start runs the binary; the test kills it if it is left running.
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
+	return startAs(t, binary, args...)
+}
+
+// startAs runs another build of it.
+func startAs(t *testing.T, binary string, args ...string) *process {
+	t.Helper()
 	p := &process{t: t, cmd: exec.Command(binary, args...), done: make(chan struct{}), more: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
 	r, w, err := os.Pipe()

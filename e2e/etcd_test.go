@@ -77,7 +77,8 @@ func newEtcd(t *testing.T) *etcd {
 	return e
 }
 
-func (e *etcd) url() string { return "http://127.0.0.1:" + strconv.Itoa(e.port) }
+func (e *etcd) url() string     { return "http://127.0.0.1:" + strconv.Itoa(e.port) }
+func (e *etcd) peerURL() string { return "http://127.0.0.1:" + strconv.Itoa(e.port+1) }
 
 func (e *etcd) start() {
 	e.t.Helper()

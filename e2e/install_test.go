@@ -19,11 +19,8 @@ import (
 // `make`, which would build what this test has built.
 func TestTheInstallationHolds(t *testing.T) {
 	needs(t, "bash", "curl", "jq", "setsid")
-	if err := exec.Command(binary, "prepare", "--help").Run(); err != nil {
-		t.Skip("docs/install.md needs `quorate prepare`, which this binary does not have")
-	}
 	in := newInstallation(t)
-	in.follow("../docs/install.md", []promise{
+	in.follow("docs/install.md", []promise{
 		{"Here", nil},
 		{"Here", []string{`cb-4.crt`}},
 		{"Here", nil},
@@ -39,7 +36,7 @@ func TestTheInstallationHolds(t *testing.T) {
 		{"On machine 4", []string{`"role": "activated"`, `"standsInFor": "cb-2"`, `"state": "on"`}},
 		{"On machine 2", nil},
 	})
-	in.follow("../docs/operate.md", []promise{
+	in.follow("docs/operate.md", []promise{
 		{"On machines 1, 2, 3 and 4", nil},
 		{"On machine 1", []string{`"state": "on"`, ` 0 to mend`}},
 		{"On machine 1", []string{`quorate_site_high_availability\{site="hq",state="on"\} 1`}},
@@ -70,7 +67,7 @@ type promise struct {
 func (in *installation) follow(file string, promised []promise) {
 	t := in.t
 	t.Helper()
-	blocks := commands(t, file)
+	blocks := commandsOf(t, file)
 	if len(blocks) != len(promised) {
 		t.Fatalf("%s has %d blocks of commands, this test knows %d", file, len(blocks), len(promised))
 	}
@@ -91,33 +88,6 @@ func (in *installation) follow(file string, promised []promise) {
 			t.FailNow()
 		}
 	}
-}
-
-// needs skips the test where a tool is missing; CI must have them all.
-func needs(t *testing.T, tools ...string) {
-	t.Helper()
-	for _, tool := range tools {
-		if _, err := exec.LookPath(tool); err != nil {
-			if os.Getenv("CI") != "" {
-				t.Fatalf("CI must have %s", tool)
-			}
-			t.Skipf("this test needs %s", tool)
-		}
-	}
-}
-
-// commands are the blocks of shell commands in a document.
-func commands(t *testing.T, file string) []string {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var blocks []string
-	for _, m := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
-		blocks = append(blocks, m[1])
-	}
-	return blocks
 }
 
 // installation is the machine that one installs from, and four others.

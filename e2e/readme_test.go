@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -13,22 +12,8 @@ import (
 // The commands of README.md are run as they stand there, but for the ports, and
 // print what the text around them promises.
 func TestTheReadmesStoryHoldsWord(t *testing.T) {
-	for _, tool := range []string{"bash", "curl", "jq"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			if os.Getenv("CI") != "" {
-				t.Fatalf("CI must have %s", tool)
-			}
-			t.Skipf("the README's story needs %s", tool)
-		}
-	}
-	text, err := os.ReadFile("../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var blocks []string
-	for _, m := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
-		blocks = append(blocks, m[1])
-	}
+	needs(t, "bash", "curl", "jq")
+	blocks := commandsOf(t, "README.md")
 	promised := [][]string{
 		{},
 		{`"state": "on"`, `vc-1 is connected at cb-\d, epoch 1`, `vdi-1-001 on available=true`},

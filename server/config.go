@@ -26,19 +26,14 @@ type Config struct {
 	TLSCert   string `name:"tls-cert" help:"Certificate file (PEM); with --tls-key the server speaks HTTPS." placeholder:"FILE"`
 	TLSKey    string `name:"tls-key" help:"Key file of --tls-cert (PEM)." placeholder:"FILE"`
 
-	Etcd         []string      `help:"URLs of etcd's members, separated by commas." default:"${etcd}"`
-	EtcdCA       string        `name:"etcd-ca" help:"CA file that etcd's certificates are checked with (PEM)." placeholder:"FILE"`
-	EtcdCert     string        `name:"etcd-cert" help:"Client certificate file for etcd (PEM)." placeholder:"FILE"`
-	EtcdKey      string        `name:"etcd-key" help:"Key file of --etcd-cert (PEM)." placeholder:"FILE"`
-	EtcdPrefix   string        `name:"etcd-prefix" help:"Where in etcd the Farm is kept." default:"${etcd_prefix}"`
-	EtcdElection time.Duration `name:"etcd-election" help:"Election timeout that etcd's members run with; the takeover bounds are computed with it." default:"${etcd_election}"`
+	StorageConfig `embed:""`
+	EtcdElection  time.Duration `name:"etcd-election" help:"Election timeout that etcd's members run with; the takeover bounds are computed with it." default:"${etcd_election}"`
 
 	LeaseTTL    time.Duration  `name:"lease-ttl" help:"Lease of the broker's presence: how long a broker that crashed counts as online. etcd may grant more." default:"${lease_ttl}"`
 	Margin      *time.Duration `help:"How long before its lease can end a broker stops acting that cannot renew it. Default: a tenth of the lease, at least 200ms." placeholder:"DURATION"`
 	StopTimeout time.Duration  `name:"stop-timeout" help:"Longest time that handing over may take when the server stops." default:"${stop_timeout}"`
 
 	RootTokenFile string `name:"root-token-file" help:"File that holds the Farm's first API token. Without it the first start makes one and prints it once." placeholder:"FILE"`
-	SecretKeyFile string `name:"secret-key-file" help:"File that holds the key that Providers' secrets are encrypted with; make one with 'quorate keygen'. Without it no secret can be stored." placeholder:"FILE"`
 
 	LogLevel  slog.Level `name:"log-level" help:"debug, info, warn or error." default:"${log_level}"`
 	LogFormat string     `name:"log-format" help:"text or json." default:"${log_format}"`
@@ -48,15 +43,14 @@ type Config struct {
 // port 8080 and finds etcd on its own machine.
 func DefaultConfig() Config {
 	return Config{
-		Priority:     -1,
-		Listen:       ":8080",
-		Etcd:         []string{"http://127.0.0.1:2379"},
-		EtcdPrefix:   "/quorate/",
-		EtcdElection: time.Second,
-		LeaseTTL:     3 * time.Second,
-		StopTimeout:  10 * time.Second,
-		LogLevel:     slog.LevelInfo,
-		LogFormat:    "text",
+		Priority:      -1,
+		Listen:        ":8080",
+		StorageConfig: DefaultStorageConfig(),
+		EtcdElection:  time.Second,
+		LeaseTTL:      3 * time.Second,
+		StopTimeout:   10 * time.Second,
+		LogLevel:      slog.LevelInfo,
+		LogFormat:     "text",
 	}
 }
 
@@ -109,13 +103,7 @@ func (c Config) Validate() error {
 	}
 	f.pair("--tls-cert", c.TLSCert, "--tls-key", c.TLSKey)
 
-	f.unless(len(c.Etcd) > 0, "--etcd", "needs at least one URL")
-	for _, u := range c.Etcd {
-		f.unless(isHTTP(u), "--etcd", "must be URLs such as http://10.0.0.1:2379; one is %q", u)
-	}
-	f.pair("--etcd-cert", c.EtcdCert, "--etcd-key", c.EtcdKey)
-	f.unless(len(c.EtcdPrefix) > 2 && strings.HasPrefix(c.EtcdPrefix, "/") && strings.HasSuffix(c.EtcdPrefix, "/"),
-		"--etcd-prefix", "must begin and end with a slash, such as /quorate/; it is %q", c.EtcdPrefix)
+	c.checkStorage(&f)
 	f.unless(c.EtcdElection > 0 && c.EtcdElection <= maxElect, "--etcd-election", "must be above 0 and at most %v, as in etcd; it is %v", maxElect, c.EtcdElection)
 
 	f.unless(c.LeaseTTL >= minTTL && c.LeaseTTL <= maxTTL, "--lease-ttl", "must be from %v to %v; it is %v", minTTL, maxTTL, c.LeaseTTL)

@@ -11,7 +11,7 @@ import (
 // judges is read by the code that will read it when it is for real.
 
 // EtcdTLS is how etcd is spoken to; nil if the URLs alone decide.
-func (c Config) EtcdTLS() (*tls.Config, error) { return etcdTLS(c) }
+func (c Config) EtcdTLS() (*tls.Config, error) { return etcdTLS(c.StorageConfig) }
 
 // Sealer is made of --secret-key-file; nil without it.
 func (c Config) Sealer() (*store.Sealer, error) { return openSealer(c.SecretKeyFile) }

@@ -16,7 +16,7 @@ import (
 
 // openStore makes the store in etcd, which need not be there. What it returns
 // frees it once the store's Run has ended.
-func openStore(cfg Config, log *slog.Logger) (st store.Store, free func(), err error) {
+func openStore(cfg StorageConfig, log *slog.Logger) (st store.Store, free func(), err error) {
 	sealer, err := openSealer(cfg.SecretKeyFile)
 	if err != nil {
 		return nil, nil, err
@@ -42,7 +42,7 @@ func openStore(cfg Config, log *slog.Logger) (st store.Store, free func(), err e
 }
 
 // etcdTLS is nil if nothing asks for TLS; then the URLs alone decide.
-func etcdTLS(cfg Config) (*tls.Config, error) {
+func etcdTLS(cfg StorageConfig) (*tls.Config, error) {
 	if cfg.EtcdCA == "" && cfg.EtcdCert == "" {
 		return nil, nil
 	}

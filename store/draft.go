@@ -19,6 +19,9 @@ type known struct {
 // not stored; nil if nothing at all.
 func (v *View) Picture(site farm.SiteID) *farm.Picture { return v.known[site].picture }
 
+// Known lists the Sites that the View knows anything of, see Picture, in order.
+func (v *View) Known() []farm.SiteID { return slices.Sorted(maps.Keys(v.known)) }
+
 // Copied is how many Hosts were copied to make this View of the one before: what
 // it costs, in memory, to keep both.
 func (v *View) Copied() int { return v.copied }

@@ -121,6 +121,14 @@ type Store interface {
 	// It registers nothing when ctx ends first.
 	Register(ctx context.Context, site farm.SiteID, p farm.Presence, ttl time.Duration) (Session, error)
 
+	// RaiseEpochs adds to the epoch of every ownership record of the Farm, and
+	// returns how many it raised: after storage has been put back to an earlier
+	// state, so that epochs are above those that were given since. While any
+	// broker is present it blocks. ErrConflict if one appears, or a record
+	// changes, meanwhile: some are raised then, and to raise them again does no
+	// harm.
+	RaiseEpochs(ctx context.Context, by farm.Epoch) (int, error)
+
 	// Health asks storage how it is. It returns within ctx.
 	Health(ctx context.Context) Health
 

@@ -18,6 +18,7 @@ import (
 	"github.com/quorate/quorate/server"
 	"github.com/quorate/quorate/server/client"
 	"github.com/quorate/quorate/server/dev"
+	"github.com/quorate/quorate/server/prepare"
 )
 
 // Set by the linker, see Makefile.
@@ -40,12 +41,19 @@ func main() {
 type commands struct {
 	ShowVersion kong.VersionFlag `name:"version" env:"-" help:"Print version, commit and Go version."`
 
-	Serve   serveCommand   `cmd:"" help:"Run one server: a Connection Broker with --site and --broker, else the REST API alone."`
-	Dev     devCommand     `cmd:"" help:"Run a whole Site on this machine: etcd, vSphere simulators and brokers as processes of their own. Kill one and watch."`
-	Keygen  keygenCommand  `cmd:"" help:"Make a key for --secret-key-file."`
-	Health  healthCommand  `cmd:"" help:"Ask a server whether it is ready; exit 1 if not."`
-	Doctor  doctorCommand  `cmd:"" help:"Check settings, etcd, brokers and Providers for what usually goes wrong, and say what to do; exit 1 if something fails. Takes the settings of serve."`
-	Version versionCommand `cmd:"" help:"Print version, commit and Go version."`
+	Serve       serveCommand       `cmd:"" help:"Run one server: a Connection Broker with --site and --broker, else the REST API alone."`
+	Dev         devCommand         `cmd:"" help:"Run a whole Site on this machine: etcd, vSphere simulators and brokers as processes of their own. Kill one and watch."`
+	Prepare     prepareCommand     `cmd:"" help:"Make what a new Farm needs: certificates, the secret key, the root token. What is there is kept."`
+	Keygen      keygenCommand      `cmd:"" help:"Make a key for --secret-key-file."`
+	Health      healthCommand      `cmd:"" help:"Ask a server whether it is ready; exit 1 if not."`
+	Doctor      doctorCommand      `cmd:"" help:"Check settings, etcd, brokers and Providers for what usually goes wrong, and say what to do; exit 1 if something fails. Takes the settings of serve."`
+	Follow      followCommand      `cmd:"" help:"Tell what happens in a Site, and why, as it happens."`
+	Await       awaitCommand       `cmd:"" help:"Wait until every Provider of a Site is connected, and show them; exit 1 if they are not in time."`
+	Export      exportCommand      `cmd:"" help:"Write the Farm's configuration as a document, to keep, compare or import. Speaks to etcd; no server need run."`
+	Import      importCommand      `cmd:"" help:"Make the Farm's configuration what a document says. Speaks to etcd; no server need run."`
+	RaiseEpochs raiseEpochsCommand `cmd:"" help:"Raise every epoch, after etcd was restored from a snapshot and before any server is started."`
+	Simulator   simulatorCommand   `cmd:"" help:"Run a Provider to try things out with."`
+	Version     versionCommand     `cmd:"" help:"Print version, commit and Go version."`
 }
 
 // streams is where commands write.
@@ -62,6 +70,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			kong.DefaultEnvars("QUORATE"),
 			kong.Vars(server.DefaultConfig().Vars()),
 			kong.Vars(dev.DefaultConfig().Vars()),
+			kong.Vars(prepare.DefaultConfig().Vars()),
 			kong.Vars{"version": versions()},
 			kong.Writers(stdout, stderr),
 			kong.Exit(func(int) { helped = true }),
@@ -118,7 +127,7 @@ func (c *keygenCommand) Run(to streams) error {
 }
 
 type healthCommand struct {
-	URL string `arg:"" optional:"" default:"http://127.0.0.1:8080" help:"The server's base URL."`
+	URL string `arg:"" optional:"" default:"http://127.0.0.1:8080" env:"QUORATE_URL" help:"The server's base URL."`
 }
 
 func (c *healthCommand) Run(ctx context.Context, to streams) error {

@@ -47,6 +47,12 @@ func TestACommandLineThatCannotBeCarriedOutSaysWhy(t *testing.T) {
 		{"serve --margin=1ms", "--margin must be at least 300ms"},
 		{"dev --restart-after=soon", "neither a duration such as 30s nor never"},
 		{"dev --brokers=0", "--brokers"},
+		{"export --with-secrets", "--with-secrets needs --passphrase-file"},
+		{"export --etcd-prefix=quorate", "--etcd-prefix must begin and end with a slash"},
+		{"import", "expected \"<file>\""},
+		{"import /dev/null", "no document of quorate export"},
+		{"import --passphrase-file /dev/null x", "the first line of /dev/null is empty"},
+		{"raise-epochs --by 0", "--by, --wait must be above 0"},
 	} {
 		if _, err := say(t, strings.Fields(c.args)...); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%q: %v, want %q", c.args, err, c.says)

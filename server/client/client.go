@@ -5,6 +5,7 @@ package client
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,8 +26,12 @@ type Client struct {
 	at    atomic.Int64 // which base answered last
 }
 
-// New returns a client of the servers at the base URLs.
-func New(token string, bases ...string) *Client {
+// New returns a client of the servers at the base URLs, whose certificates this
+// machine trusts.
+func New(token string, bases ...string) *Client { return NewTLS(nil, token, bases...) }
+
+// NewTLS is New with an opinion on TLS; nil: none.
+func NewTLS(security *tls.Config, token string, bases ...string) *Client {
 	trimmed := make([]string, len(bases))
 	for i, b := range bases {
 		trimmed[i] = strings.TrimRight(b, "/")
@@ -34,6 +39,7 @@ func New(token string, bases ...string) *Client {
 	return &Client{
 		http: &http.Client{Transport: &http.Transport{
 			Proxy:               nil,
+			TLSClientConfig:     security,
 			DialContext:         (&net.Dialer{Timeout: 2 * time.Second}).DialContext,
 			MaxIdleConnsPerHost: 8,
 			IdleConnTimeout:     30 * time.Second,

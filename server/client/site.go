@@ -45,6 +45,7 @@ type Broker struct {
 		Occupies    string `json:"occupies"`
 		StandsInFor string `json:"standsInFor"`
 		Incarnation int64  `json:"incarnation"`
+		Version     string `json:"version"`
 		Providers   int    `json:"providers"`
 	} `json:"status"`
 }

@@ -98,47 +98,8 @@ func (d *run) pid(id string) int {
 func (d *run) tell(ctx context.Context) error {
 	return d.api.Watch(ctx, site, func(_ client.State, events []client.Event) error {
 		for _, e := range events {
-			d.say.at(e.Time, "%s", sentence(e))
+			d.say.at(e.Time, "%s", e.Sentence())
 		}
 		return ctx.Err()
 	})
-}
-
-// sentence says what happened, and why.
-func sentence(e client.Event) string {
-	_, name, _ := strings.Cut(e.Subject, "/")
-	what := e.Type + " " + e.Subject
-	switch farm.EventType(e.Type) {
-	case farm.EventOwnerChanged:
-		what = fmt.Sprintf("%s: %s → %s, epoch %d", name, nobody(e.From), nobody(e.To), e.Epoch)
-	case farm.EventStateChanged:
-		what = fmt.Sprintf("%s: %s", name, change(e))
-	case farm.EventHAChanged:
-		what = "high availability: " + change(e)
-	case farm.EventBrokerOnline, farm.EventBrokerOffline, farm.EventActivated, farm.EventReleased, farm.EventConfigChanged:
-		if e.Message != "" {
-			return e.Message
-		}
-	}
-	if e.Reason != "" {
-		what += " (" + e.Reason + ")"
-	}
-	if e.Message != "" {
-		what += ". " + e.Message
-	}
-	return what
-}
-
-func change(e client.Event) string {
-	if e.From == "" {
-		return e.To
-	}
-	return e.From + " → " + e.To
-}
-
-func nobody(id string) string {
-	if id == "" {
-		return "nobody"
-	}
-	return id
 }

@@ -188,7 +188,8 @@ func (s *Store) open(kv *mvccpb.KeyValue) (string, error) {
 }
 
 // putEvents adds events in their order. Their names sort about by time, and
-// exactly by place among those of one transaction.
+// exactly by place among those of one transaction. Nobody else writes an event of
+// the same name, so that it signs the transaction.
 func (s *Store) putEvents(t *txn, site farm.SiteID, events []farm.Event) error {
 	now, unique := time.Now().UnixMicro(), rand.Uint32()
 	for i, e := range events {
@@ -196,7 +197,8 @@ func (s *Store) putEvents(t *txn, site farm.SiteID, events []farm.Event) error {
 		if err != nil {
 			return fmt.Errorf("event: %w", err)
 		}
-		t.put(s.keys.event(site, fmt.Sprintf("%013x-%03x-%08x", now, i, unique)), value)
+		t.signature = s.keys.event(site, fmt.Sprintf("%013x-%03x-%08x", now, i, unique))
+		t.put(t.signature, value)
 	}
 	return nil
 }

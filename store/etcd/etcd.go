@@ -27,11 +27,13 @@ const DefaultPrefix = "/quorate/"
 // where it is safe to ask again; what is bounded here is one attempt, so that
 // a member that is frozen does not hold up what another one can answer.
 const (
-	readTimeout   = time.Second            // a read; it is asked again
-	askTimeout    = 400 * time.Millisecond // a read of nothing but the revision
-	writeTimeout  = 3 * time.Second        // a transaction; long enough for a leader's election
-	revokeTimeout = 500 * time.Millisecond // cleaning up after a call that was given up
-	retryPause    = 20 * time.Millisecond  // before a read is asked again
+	readTimeout    = time.Second            // a read; it is asked again
+	askTimeout     = 400 * time.Millisecond // a read of nothing but the revision
+	writeTimeout   = 3 * time.Second        // a transaction; long enough for a leader's election
+	attemptTimeout = time.Second            // an attempt of one that can be sent again
+	resendWait     = 20 * time.Millisecond  // before it is sent again, with jitter
+	revokeTimeout  = 500 * time.Millisecond // cleaning up after a call that was given up
+	retryPause     = 20 * time.Millisecond  // before a read is asked again
 )
 
 // Config says where the Farm's memory is.

@@ -2,10 +2,12 @@ package etcd
 
 import (
 	"context"
+	"errors"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/quorate/quorate/farm"
+	"github.com/quorate/quorate/store"
 )
 
 // maxOps is how many compares, and how many operations, etcd takes in one
@@ -18,10 +20,11 @@ const (
 // txn is a transaction in the making: what must hold, what it does then, and
 // what it looks at otherwise. The same compare twice counts once.
 type txn struct {
-	compares []clientv3.Cmp
-	seen     map[compare]bool
-	then     []clientv3.Op
-	look     []clientv3.Op
+	compares  []clientv3.Cmp
+	seen      map[compare]bool
+	then      []clientv3.Op
+	look      []clientv3.Op
+	signature string // a key that only this transaction writes; empty: it has none
 }
 
 type compare struct {
@@ -110,9 +113,42 @@ type outcome struct {
 	looked   []int64 // create revisions of the keys looked at; 0: not there
 }
 
-// commit sends the transaction once. If there is no answer it may have been
-// stored or not.
+// commit sends the transaction. If there is no answer it may have been stored or
+// not. One with a signature is then sent again, within writeTimeout: a member
+// that is being stopped can swallow what it was sent. Should the first have been
+// stored all the same, then the second finds its compares broken, and its own
+// signature there; or it writes the same again.
 func (s *Store) commit(ctx context.Context, t *txn) (outcome, error) {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	if t.signature == "" {
+		return s.commitOnce(ctx, t)
+	}
+	t.orLook(t.signature)
+	for {
+		o, err := s.commitSigned(ctx, t)
+		if !errors.Is(err, store.ErrUnavailable) || ctx.Err() != nil {
+			return o, err
+		}
+		pause(ctx, resendWait)
+	}
+}
+
+// commitSigned is one attempt, which is stored also if an earlier one was.
+func (s *Store) commitSigned(ctx context.Context, t *txn) (outcome, error) {
+	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
+	o, err := s.commitOnce(ctx, t)
+	if err != nil || o.stored {
+		return o, err
+	}
+	if at := o.looked[len(t.look)-1]; at != 0 {
+		o.stored, o.revision = true, farm.Revision(at)
+	}
+	return o, nil
+}
+
+func (s *Store) commitOnce(ctx context.Context, t *txn) (outcome, error) {
 	turn := s.views.turn.Load()
 	resp, err := s.commitRaw(ctx, t.compares, t.operations(), t.look)
 	if err != nil {

@@ -43,6 +43,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Backend) {
 		{"presence", presenceTests},
 		{"coordinator", termTests},
 		{"owners", ownerTests},
+		{"epochs", epochTests},
 		{"events", eventTests},
 		{"outage", outageTests},
 		{"identity", identityTests},

@@ -28,6 +28,8 @@ type Config struct {
 	// Names are further DNS names and IP addresses that the certificate is good
 	// for, besides those of the loopback and of the Listener.
 	Names []string
+	// Certificate is what the server shows; by default one that it signs itself.
+	Certificate *tls.Certificate
 	// Hosts is the number of VMs; 10 by default. Every fifth is off.
 	Hosts int
 	// Prefix begins the names of the VMs; "desktop-" by default.
@@ -95,11 +97,13 @@ func (c Config) withDefaults() Config {
 }
 
 func (s *Server) start() error {
-	cert, caPEM, err := certificate(s.config.Listener.Addr(), s.config.Names)
-	if err != nil {
-		return err
+	if s.config.Certificate == nil {
+		cert, caPEM, err := certificate(s.config.Listener.Addr(), s.config.Names)
+		if err != nil {
+			return err
+		}
+		s.config.Certificate, s.caPEM = &cert, caPEM
 	}
-	s.caPEM = caPEM
 	if err := s.build(); err != nil {
 		if s.model.Service != nil {
 			s.model.Remove()
@@ -118,7 +122,7 @@ func (s *Server) start() error {
 
 	s.http = &http.Server{
 		Handler:   http.HandlerFunc(s.serve),
-		TLSConfig: &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12},
+		TLSConfig: &tls.Config{Certificates: []tls.Certificate{*s.config.Certificate}, MinVersion: tls.VersionTLS12},
 		ErrorLog:  log.New(io.Discard, "", 0),
 	}
 	go func() {
@@ -152,7 +156,8 @@ func (s *Server) Username() string { return s.config.Username }
 // Password is what a login must give.
 func (s *Server) Password() string { return s.config.Password }
 
-// CertificatePEM is the self-signed certificate, which is its own authority.
+// CertificatePEM is the self-signed certificate, which is its own authority;
+// empty if Config gave another one.
 func (s *Server) CertificatePEM() string { return string(s.caPEM) }
 
 // Sessions is the number of logins that are neither logged out nor terminated.

@@ -14,7 +14,8 @@ type Proxy struct {
 
 	mu     sync.Mutex
 	to     string // empty: nowhere
-	frozen bool
+	frozen bool   // nothing passes
+	muted  bool   // no answer passes
 	thaw   *sync.Cond
 	conns  map[net.Conn]bool
 	closed bool
@@ -59,10 +60,19 @@ func (p *Proxy) Freeze(frozen bool) {
 	p.thaw.Broadcast()
 }
 
+// Mute holds back what servers answer, until it is called with false: what they
+// are asked to do is done, but nobody hears of it.
+func (p *Proxy) Mute(muted bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.muted = muted
+	p.thaw.Broadcast()
+}
+
 // Close ends everything.
 func (p *Proxy) Close() {
 	p.mu.Lock()
-	p.closed, p.frozen = true, false
+	p.closed, p.frozen, p.muted = true, false, false
 	p.drop()
 	p.thaw.Broadcast()
 	p.mu.Unlock()
@@ -102,8 +112,8 @@ func (p *Proxy) serve(client net.Conn) {
 		return
 	}
 	var both sync.WaitGroup
-	both.Go(func() { p.copy(server, client) })
-	both.Go(func() { p.copy(client, server) })
+	both.Go(func() { p.copy(server, client, func() bool { return p.frozen }) })
+	both.Go(func() { p.copy(client, server, func() bool { return p.frozen || p.muted }) })
 	both.Wait()
 }
 
@@ -125,13 +135,13 @@ func (p *Proxy) forget(c net.Conn) {
 	delete(p.conns, c)
 }
 
-func (p *Proxy) copy(to, from net.Conn) {
+func (p *Proxy) copy(to, from net.Conn, held func() bool) {
 	defer func() { _, _ = to.Close(), from.Close() }() // so that the other direction ends too
 	buf := make([]byte, 32*1024)
 	for {
 		n, err := from.Read(buf)
 		if n > 0 {
-			p.waitThaw()
+			p.waitWhile(held)
 			if _, err := to.Write(buf[:n]); err != nil {
 				return
 			}
@@ -142,10 +152,10 @@ func (p *Proxy) copy(to, from net.Conn) {
 	}
 }
 
-func (p *Proxy) waitThaw() {
+func (p *Proxy) waitWhile(held func() bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for p.frozen {
+	for held() {
 		p.thaw.Wait()
 	}
 }

@@ -1,0 +1,40 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/quorate/quorate/farm"
+	"github.com/quorate/quorate/store"
+)
+
+// RaiseEpochsConfig is what `quorate raise-epochs` can be told.
+type RaiseEpochsConfig struct {
+	StorageConfig `embed:""`
+	By            farm.Epoch    `help:"How far. It must be more than the changes of owner that one Provider can have had since the snapshot." default:"1000000" env:"-"`
+	Wait          time.Duration `help:"How long to wait for brokers that are present to be gone, such as those in a snapshot, which go with their leases." default:"30s" env:"-"`
+}
+
+// RaiseEpochs raises every epoch of the Farm, with all servers stopped.
+func RaiseEpochs(ctx context.Context, cfg RaiseEpochsConfig, stdout, stderr io.Writer) error {
+	if cfg.By == 0 || cfg.Wait <= 0 {
+		return errors.New("--by, --wait must be above 0")
+	}
+	cfg.SecretKeyFile = "" // not needed, so it need not be right
+	return withStore(ctx, cfg.StorageConfig, stderr, func(ctx context.Context, st store.Store) error {
+		ctx, cancel := context.WithTimeout(ctx, cfg.Wait)
+		defer cancel()
+		n, err := st.RaiseEpochs(ctx, cfg.By)
+		switch {
+		case errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, store.ErrUnavailable):
+			return fmt.Errorf("%w. No epoch was raised: stop every server first", err)
+		case err != nil:
+			return fmt.Errorf("%w. %d epochs were raised; run it again, which does no harm", err, n)
+		}
+		fmt.Fprintf(stdout, "%d epochs were raised by %d. The servers may be started.\n", n, cfg.By)
+		return nil
+	})
+}

@@ -1,0 +1,132 @@
+package prepare
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// authorityLasts is how many times as long as a certificate its authority is
+// good for: replacing it means touching every party.
+const authorityLasts = 10
+
+// authority reads the Farm's authority, or makes it.
+func (c Config) authority(now time.Time, out io.Writer) (tls.Certificate, error) {
+	certFile, keyFile := filepath.Join(c.Dir, AuthorityFile), filepath.Join(c.AuthorityIn, authorityKey)
+	ca, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err == nil {
+		if now.After(ca.Leaf.NotAfter) {
+			return ca, fmt.Errorf("the authority in %s ended on %s: remove it and its key, prepare anew, and give every party its new files", certFile, ca.Leaf.NotAfter.Format(time.DateOnly))
+		}
+		fmt.Fprintf(out, "kept   %s: the authority, good until %s\n", certFile, ca.Leaf.NotAfter.Format(time.DateOnly))
+		return ca, nil
+	}
+	if !missing(certFile) || !missing(keyFile) {
+		return ca, fmt.Errorf("the authority cannot be read, and is not replaced, since every party trusts it: %w", err)
+	}
+	template := &x509.Certificate{
+		Subject:               pkix.Name{CommonName: "Quorate Farm authority"},
+		NotBefore:             now.Add(-time.Hour), // other machines' clocks may be behind
+		NotAfter:              now.Add(authorityLasts * c.Valid),
+		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+		BasicConstraintsValid: true,
+		IsCA:                  true,
+	}
+	if err := issue(template, tls.Certificate{}, certFile, keyFile); err != nil {
+		return ca, err
+	}
+	fmt.Fprintf(out, "made   %s: the authority\n", certFile)
+	return tls.LoadX509KeyPair(certFile, keyFile)
+}
+
+func missing(path string) bool {
+	_, err := os.Stat(path)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// certify gives a party its certificate, unless it has one that is as wanted.
+func (c Config) certify(ca tls.Certificate, p party, now time.Time, out io.Writer) error {
+	certFile, keyFile := filepath.Join(c.Dir, p.name+".crt"), filepath.Join(c.Dir, p.name+".key")
+	template := &x509.Certificate{
+		Subject:     pkix.Name{CommonName: p.name},
+		NotBefore:   now.Add(-time.Hour),
+		NotAfter:    earlier(now.Add(c.Valid), ca.Leaf.NotAfter),
+		KeyUsage:    x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	for _, host := range p.hosts {
+		if ip := net.ParseIP(host); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+		} else {
+			template.DNSNames = append(template.DNSNames, host)
+		}
+	}
+	has, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err == nil && good(has.Leaf, ca.Leaf, template, now.Add(c.Valid/10)) {
+		fmt.Fprintf(out, "kept   %s: good until %s\n", certFile, has.Leaf.NotAfter.Format(time.DateOnly))
+		return nil
+	}
+	if err := issue(template, ca, certFile, keyFile); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "made   %s: good until %s\n", certFile, template.NotAfter.Format(time.DateOnly))
+	return nil
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// good reports whether a certificate is from the authority, names the same
+// hosts, and lasts.
+func good(has, ca, want *x509.Certificate, until time.Time) bool {
+	same := func(a, b net.IP) bool { return a.Equal(b) }
+	return has.CheckSignatureFrom(ca) == nil && has.NotAfter.After(earlier(until, ca.NotAfter.Add(-time.Second))) &&
+		slices.Equal(has.DNSNames, want.DNSNames) && slices.EqualFunc(has.IPAddresses, want.IPAddresses, same)
+}
+
+// issue makes a certificate with a new key, signed by the authority (zero: by
+// itself), and writes both. The key comes first: a certificate without its key
+// would not be noticed.
+func issue(template *x509.Certificate, by tls.Certificate, certFile, keyFile string) error {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return fmt.Errorf("make a key: %w", err)
+	}
+	if template.SerialNumber, err = rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127)); err != nil {
+		return fmt.Errorf("make a serial number: %w", err)
+	}
+	parent, signer := template, any(key)
+	if by.Leaf != nil {
+		parent, signer = by.Leaf, by.PrivateKey
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
+	if err != nil {
+		return fmt.Errorf("make %s: %w", certFile, err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return fmt.Errorf("make %s: %w", keyFile, err)
+	}
+	if err := replace(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600); err != nil {
+		return err
+	}
+	return replace(certFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644)
+}
