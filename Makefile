@@ -15,7 +15,7 @@ ETCD_VERSION = $(shell go list -m -f '{{.Version}}' go.etcd.io/etcd/server/v3)
 DOCKER      ?= $(shell for d in docker /usr/bin/docker; do \
 	{ $$d buildx version || $$d --version | grep -E 'version (18|19|20)\.'; } >/dev/null 2>&1 && { echo $$d; exit; }; done; echo docker)
 
-.PHONY: list run build test check vet lint fmt openapi openapi-current bench-takeover fuzz rootfs images up demo token down clean
+.PHONY: list run build test test-containers check vet lint fmt openapi openapi-current bench-takeover fuzz rootfs images up demo token down clean
 
 list: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,13 +26,18 @@ run: build ## A whole Site on this machine: etcd, simulators, brokers. Options: 
 build: ## bin/quorate, one static binary
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/quorate ./cmd/quorate
 
-test: ## All tests, with the race detector
+test: ## All tests, with the race detector; those of containers need a Docker engine
 	go test -race -timeout 15m ./...
+	$(MAKE) test-containers
+
+test-containers: ## The tests of the images and the compose cluster
+	DOCKER=$(DOCKER) go -C e2e/containers test -count=1 -timeout 20m $(ARGS) ./...
 
 check: vet lint openapi-current test ## Exactly what CI runs
 
 vet: ## go vet
 	go vet ./...
+	go -C e2e/containers vet ./...
 
 lint: $(GOLANGCI_BIN) ## golangci-lint, the pinned version (built once, about a minute)
 	$(GOLANGCI_BIN) run --allow-parallel-runners ./...

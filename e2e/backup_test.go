@@ -78,7 +78,7 @@ func TestABackupBringsTheFarmBack(t *testing.T) {
 		t.Errorf("the snapshot's status:\n%s", said)
 	}
 	highest := farm.unrest(ids...)
-	if said := sh.run("if quorate raise-epochs --wait 100ms; then false; fi"); !strings.Contains(said, "brokers are present: hq/cb-1, hq/cb-2, hq/cb-3. No epoch was raised: stop every server first") {
+	if said := sh.run("if quorate raise-epochs --wait 100ms; then false; fi"); !strings.Contains(said, "no epoch was raised, because brokers are online: hq/cb-1, hq/cb-2, hq/cb-3. Stop every server first") {
 		t.Errorf("while servers run:\n%s", said)
 	}
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/quorate/quorate/farm"
@@ -28,9 +29,10 @@ func RaiseEpochs(ctx context.Context, cfg RaiseEpochsConfig, stdout, stderr io.W
 		ctx, cancel := context.WithTimeout(ctx, cfg.Wait)
 		defer cancel()
 		n, err := st.RaiseEpochs(ctx, cfg.By)
+		here := st.Latest().Present()
 		switch {
-		case errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, store.ErrUnavailable):
-			return fmt.Errorf("%w. No epoch was raised: stop every server first", err)
+		case errors.Is(err, context.DeadlineExceeded) && len(here) > 0:
+			return fmt.Errorf("no epoch was raised, because brokers are online: %s. Stop every server first", strings.Join(here, ", "))
 		case err != nil:
 			return fmt.Errorf("%w. %d epochs were raised; run it again, which does no harm", err, n)
 		}

@@ -24,8 +24,7 @@ func withStore(ctx context.Context, cfg StorageConfig, stderr io.Writer, do func
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
-	log := commandLog(stderr)
-	st, free, err := openStore(cfg, log)
+	st, free, err := openStore(cfg, commandLog(stderr))
 	if err != nil {
 		return err
 	}
@@ -39,7 +38,7 @@ func withStore(ctx context.Context, cfg StorageConfig, stderr io.Writer, do func
 			return err
 		}
 		if cfg.SecretKeyFile != "" {
-			if err := checkSecretKey(ctx, st, log); err != nil {
+			if err := checkSecretKeyOnce(ctx, st); err != nil {
 				return err
 			}
 		}
@@ -47,6 +46,17 @@ func withStore(ctx context.Context, cfg StorageConfig, stderr io.Writer, do func
 	})
 	g.Go(func() error { return st.Run(ctx) })
 	return g.Wait()
+}
+
+// checkSecretKeyOnce is checkSecretKey for whom somebody waits.
+func checkSecretKeyOnce(ctx context.Context, st store.Store) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	err := st.CheckSecretKey(ctx)
+	if errors.Is(err, store.ErrSecretKey) {
+		return errOtherSecretKey
+	}
+	return err
 }
 
 // commandLog tells of errors alone, such as a stored value that cannot be read

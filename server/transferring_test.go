@@ -48,8 +48,10 @@ sites:
 	}
 	st := mem.New()
 	_, err = transferred(st, os.Stderr).Import(t.Context(), d, transfer.Options{})
-	if err == nil || !strings.Contains(err.Error(), "sites/hq/providers/vc-1: /address") {
-		t.Errorf("got %v", err)
+	for _, want := range []string{"sites/hq/providers/vc-1: ", "/address", "/credentials/username"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("no %q in %v", want, err)
+		}
 	}
 }
 

@@ -22,6 +22,19 @@ func (v *View) Picture(site farm.SiteID) *farm.Picture { return v.known[site].pi
 // Known lists the Sites that the View knows anything of, see Picture, in order.
 func (v *View) Known() []farm.SiteID { return slices.Sorted(maps.Keys(v.known)) }
 
+// Present names the brokers that are present, as site/broker, also in Sites that
+// are not stored.
+func (v *View) Present() []string {
+	var names []string
+	for site, is := range v.known {
+		for id := range is.picture.Presence {
+			names = append(names, string(site)+"/"+string(id))
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 // Copied is how many Hosts were copied to make this View of the one before: what
 // it costs, in memory, to keep both.
 func (v *View) Copied() int { return v.copied }

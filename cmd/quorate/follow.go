@@ -33,6 +33,7 @@ func (a asking) client() (*client.Client, error) {
 // followCommand tells a Site's story.
 type followCommand struct {
 	asking `embed:""`
+	For    time.Duration `help:"How long to follow. Default: until it is interrupted." placeholder:"DURATION"`
 }
 
 func (c *followCommand) Run(ctx context.Context, to streams) error {
@@ -41,6 +42,11 @@ func (c *followCommand) Run(ctx context.Context, to streams) error {
 		return err
 	}
 	defer api.Close()
+	if c.For > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, c.For)
+		defer cancel()
+	}
 	err = api.Watch(ctx, c.Site, func(_ client.State, events []client.Event) error {
 		for _, e := range events {
 			fmt.Fprintf(to.out, "%s  %s\n", e.Time.Local().Format("15:04:05.000"), e.Sentence())

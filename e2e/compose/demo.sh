@@ -6,13 +6,14 @@ set -eu
 here=$(dirname "$0")
 docker=${DOCKER:-docker}
 
+container() { "$here/compose.sh" ps -q "$1"; }
+
 # ask BROKER COMMAND... runs a command of quorate in a broker's container.
 ask() {
 	broker=$1 command=$2
 	shift 2
-	"$here/compose.sh" exec -T "$broker" quorate "$command" --site hq --token-file /farm/root.token "$@"
+	"$docker" exec "$(container "$broker")" quorate "$command" --site hq --token-file /farm/root.token "$@"
 }
-owner() { ask "$1" await | awk '$1 == "vcenter" { print $3 }'; }
 
 before=$(ask cb-1 await)
 echo "$before"
@@ -20,13 +21,14 @@ victim=$(echo "$before" | awk '$1 == "vcenter" { print $3 }')
 witness=cb-4 # the standby is never the owner to begin with
 [ "$victim" != "$witness" ] || witness=cb-1
 
-ask "$witness" follow &
+# It ends by itself, since from outside only what carries its words can be ended.
+"$docker" exec "$(container "$witness")" quorate follow --site hq --token-file /farm/root.token --for 2m &
 story=$!
-trap 'kill $story 2>/dev/null || true; wait $story 2>/dev/null || true' EXIT
+trap 'kill "$story" 2>/dev/null || true' EXIT
 
 echo
 echo "Killing the container of $victim, which owns vcenter:"
-"$docker" kill "$("$here/compose.sh" ps -q "$victim")" >/dev/null
+"$docker" kill "$(container "$victim")" >/dev/null
 ask "$witness" await --without "$victim" >/dev/null
 
 echo

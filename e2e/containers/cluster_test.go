@@ -47,6 +47,10 @@ var (
 func TestMain(m *testing.M) { os.Exit(runAll(m)) }
 
 func runAll(m *testing.M) int {
+	// The images are made here and none is to be had from anywhere; and what is
+	// published is published on this machine's loopback, wherever this runs.
+	_ = os.Setenv("TESTCONTAINERS_RYUK_DISABLED", "true")
+	_ = os.Setenv("TESTCONTAINERS_HOST_OVERRIDE", "127.0.0.1")
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	if noEngine = engine(ctx); noEngine != nil {

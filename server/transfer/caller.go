@@ -66,11 +66,12 @@ type Refusal struct {
 }
 
 func (r *Refusal) Error() string {
-	said := []string{r.Detail}
+	var said []string
+	if r.Code != "invalid" || len(r.Errors) == 0 { // else it says to look at the errors
+		said = append(said, r.Detail)
+	}
 	for _, e := range r.Errors {
-		if line := e.Pointer + " " + e.Detail; !strings.Contains(r.Detail, line) {
-			said = append(said, line)
-		}
+		said = append(said, e.Pointer+" "+e.Detail)
 	}
 	return strings.Join(said, "\n    ")
 }

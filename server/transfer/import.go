@@ -45,7 +45,7 @@ func (f Farm) Import(ctx context.Context, d Document, o Options) (Outcome, error
 	if err != nil {
 		return Outcome{}, err
 	}
-	all := d.steps(view, secrets, o)
+	all := d.steps(view, before, secrets, o)
 	if err := f.rehearseAll(ctx, r, all); err != nil {
 		return Outcome{}, err
 	}
@@ -96,6 +96,8 @@ func explained(s step, err error) error {
 		advice = fmt.Sprintf("\n    Start the brokers of Site %s, which join it by themselves, and import again.", s.site())
 	} else if code == farm.CodeWouldTurnOffHighAvailability {
 		advice = "\n    To import all the same: --accept-high-availability-loss."
+	} else if code == "secret-key-required" {
+		advice = "\n    For this command too it is --secret-key-file."
 	}
 	return fmt.Errorf("  %s: %w%s", s.path, err, advice)
 }

@@ -1,11 +1,13 @@
 package transfer
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"path"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -29,9 +31,11 @@ type step struct {
 // steps puts the document on the Farm. Sites come first; then brokers, those
 // that have a seat before those that give one up, so that a Site whose seats
 // move has no fewer meanwhile than in the end; then Providers, which name
-// brokers. What is pruned goes last, when nothing names it any more.
-func (d Document) steps(view *store.View, secrets map[string]string, o Options) []step {
+// brokers. What is pruned goes last, when nothing names it any more. What is so
+// already needs no step.
+func (d Document) steps(view *store.View, before Document, secrets map[string]string, o Options) []step {
 	var all []step
+	was := before.resources()
 	for _, id := range slices.Sorted(maps.Keys(d.Sites)) {
 		s, p, at := d.Sites[id], picture(view, id), "sites/"+id
 		all = append(all, step{path: at, was: p.Site.Revision, settings: s.Settings})
@@ -50,7 +54,22 @@ func (d Document) steps(view *store.View, secrets map[string]string, o Options) 
 			all = append(all, s.removals(at, p, o)...)
 		}
 	}
-	return all
+	return slices.DeleteFunc(all, func(s step) bool { return !s.remove && s.secret == nil && alike(s.settings, was[s.path]) })
+}
+
+// alike compares JSON by its meaning.
+func alike(a, b object) bool {
+	return a != nil && b != nil && reflect.DeepEqual(meaning(a), meaning(b))
+}
+
+func meaning(o object) any {
+	var v any
+	if text, err := json.Marshal(o); err == nil {
+		d := json.NewDecoder(bytes.NewReader(text))
+		d.UseNumber()
+		_ = d.Decode(&v) // it has just been encoded
+	}
+	return v
 }
 
 // picture is the Site as it is; empty if there is none.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
 
@@ -32,7 +31,7 @@ func (s *Store) raiseEpochs(ctx context.Context, by farm.Epoch) (int, error) {
 		return 0, errors.New("by nothing")
 	}
 	if s.views.until(ctx, s.ended, deserted) == nil {
-		return 0, s.stillPresent(ctx)
+		return 0, s.unfollowed(ctx)
 	}
 	records, err := s.ownerRecords(ctx)
 	if err != nil {
@@ -49,29 +48,14 @@ func (s *Store) raiseEpochs(ctx context.Context, by farm.Epoch) (int, error) {
 }
 
 // deserted: no broker of any Site is present.
-func deserted(v *store.View) bool { return v.Revision > 0 && len(present(v)) == 0 }
+func deserted(v *store.View) bool { return v.Revision > 0 && len(v.Present()) == 0 }
 
-// present names the brokers that are present, also in Sites that are not stored.
-func present(v *store.View) []string {
-	var names []string
-	for _, site := range v.Known() {
-		for id := range v.Picture(site).Presence {
-			names = append(names, string(site)+"/"+string(id))
-		}
+// unfollowed is the error of a wait for the View that came to nothing.
+func (s *Store) unfollowed(ctx context.Context) error {
+	if ctx.Err() != nil && s.ready.Load() {
+		return ctx.Err()
 	}
-	slices.Sort(names)
-	return names
-}
-
-func (s *Store) stillPresent(ctx context.Context) error {
-	if ctx.Err() == nil {
-		return fmt.Errorf("%w: the View is not kept current", store.ErrUnavailable)
-	}
-	here := present(s.Latest())
-	if len(here) == 0 {
-		return unreached(ctx)
-	}
-	return fmt.Errorf("%w: brokers are present: %s", ctx.Err(), strings.Join(here, ", "))
+	return fmt.Errorf("%w: there is no View", store.ErrUnavailable)
 }
 
 // ownerRecords lists all ownership records, of Providers that are deleted too.

@@ -8,6 +8,9 @@ type (
 	format1Format struct {
 		Version int `json:"version"`
 	}
+	format1Farm struct {
+		ID string `json:"id"`
+	}
 	format1Site struct {
 		Name        string `json:"name"`
 		Description string `json:"description"`
@@ -134,6 +137,10 @@ func format1(kind string) any {
 	switch kind {
 	case "format":
 		return &format1Format{}
+	case "farm":
+		return &format1Farm{}
+	case "secret-key":
+		return &format1Secret{}
 	case kindSite:
 		return &format1Site{}
 	case kindBroker:

@@ -114,7 +114,7 @@ func (l line) kind() string {
 	return kind
 }
 
-// encoded is the Farm as today's code writes it; the secret aside, which is
+// encoded is the Farm as today's code writes it; what is sealed aside, which is
 // another text each time.
 func (f frozen) encoded(t *testing.T) []line {
 	t.Helper()
@@ -130,6 +130,7 @@ func (f frozen) encoded(t *testing.T) []line {
 	}
 	k := keys{}
 	put(k.format())(encode(formatRecord{1}))
+	put(k.farm())(encode(farmRecord{"7Q2X5MNDN4"}))
 	put(k.site("hq"))(encodeSite(f.site))
 	put(k.seats("hq"))(encodeSeats(f.seats))
 	put(k.coordinator("hq"))(encode(coordinatorRecord{"cb-1"}))
@@ -175,17 +176,21 @@ func TestFormat1IsFrozen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := keys{DefaultPrefix}.secret("hq", "vc-1") // what it is sealed for
-	sealed, err := sealer.Seal([]byte(frozenSecret), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	value, err := encode(secretRecord{sealed})
-	if err != nil {
-		t.Fatal(err)
+	lines := frozenFarm().encoded(t)
+	k := keys{DefaultPrefix}
+	for key, secret := range map[string]string{k.secret("hq", "vc-1"): frozenSecret, k.proof(): proof} {
+		sealed, err := sealer.Seal([]byte(secret), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		value, err := encode(secretRecord{sealed})
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, line{strings.TrimPrefix(key, DefaultPrefix), string(value)})
 	}
 	text := "# Stored format 1: keys below " + DefaultPrefix + " and their values. See format_test.go.\n"
-	for _, l := range sorted(append(frozenFarm().encoded(t), line{strings.TrimPrefix(key, DefaultPrefix), string(value)})) {
+	for _, l := range sorted(lines) {
 		text += l.key + "\t" + l.value + "\n"
 	}
 	for file, content := range map[string]string{frozenFile: text, frozenKeyset: string(keyset) + "\n"} {
@@ -235,7 +240,7 @@ func TestFormat1IsWhole(t *testing.T) {
 			t.Errorf("%s: %v", l.key, err)
 		}
 	}
-	for _, kind := range slices.Concat([]string{"format", kindToken}, kindsOne(), kindsMany()) {
+	for _, kind := range slices.Concat([]string{"format", "farm", "secret-key", kindToken}, kindsOne(), kindsMany()) {
 		if kind == kindTask { // not in use yet
 			continue
 		}
@@ -388,6 +393,10 @@ func TestFormat1IsRead(t *testing.T) {
 		is("event", got.Events[i], e)
 	}
 	is("token", st.Latest().Tokens, map[store.TokenHash]store.Token{frozenToken: want.token})
+	is("the Farm's name", st.met(), record(`{"id":"7Q2X5MNDN4"}`))
+	if err := st.CheckSecretKey(t.Context()); err != nil {
+		t.Error(err)
+	}
 	secret, err := st.Secret(t.Context(), "hq", "vc-1")
 	if err != nil || secret != frozenSecret {
 		t.Errorf("secret %q, %v", secret, err)
@@ -420,7 +429,7 @@ func TestWhatIsWrittenTodayIsReadByFormat1(t *testing.T) {
 func TestWordsOfANewerVersionDoNoHarm(t *testing.T) {
 	var newer []line
 	for _, l := range frozenLines(t) {
-		if l.kind() != "format" && l.kind() != kindSecret {
+		if l.kind() != "format" && l.kind() != kindSecret && l.kind() != "secret-key" {
 			l.value = foreign(t, l.value)
 		}
 		newer = append(newer, l)
