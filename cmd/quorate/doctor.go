@@ -1,0 +1,29 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/quorate/quorate/server/doctor"
+)
+
+type doctorCommand struct {
+	doctor.Config `embed:""`
+
+	JSON bool `name:"json" help:"Print the findings as JSON."`
+}
+
+func (c *doctorCommand) Run(ctx context.Context, to streams) error {
+	report := doctor.Examine(ctx, c.Config, version)
+	write := report.Text
+	if c.JSON {
+		write = report.JSON
+	}
+	if err := write(to.out); err != nil {
+		return err
+	}
+	if report.Failures > 0 {
+		return fmt.Errorf("%d of %d checks failed", report.Failures, len(report.Findings))
+	}
+	return nil
+}

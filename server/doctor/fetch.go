@@ -1,0 +1,69 @@
+package doctor
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// reply is a server's answer to a question that needs no token.
+type reply struct {
+	status      int
+	body        []byte
+	date        time.Time // of the server's clock, in whole seconds; zero if it does not say
+	asked, came time.Time // of ours
+}
+
+// fetch asks without proof of who answers, for nothing secret is sent or
+// believed: certificates are judged by their own check.
+func fetch(ctx context.Context, url string) (reply, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return reply{}, err
+	}
+	transport := &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	r := reply{asked: time.Now()}
+	answer, err := transport.RoundTrip(request)
+	if err != nil {
+		return reply{}, err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	r.came = time.Now()
+	r.status = answer.StatusCode
+	r.date, _ = http.ParseTime(answer.Header.Get("Date"))
+	r.body, err = io.ReadAll(io.LimitReader(answer.Body, 1<<16))
+	return r, err
+}
+
+// says reports whether a field of the answer is so.
+func (r reply) says(field, value string) bool {
+	var o map[string]any
+	return json.Unmarshal(r.body, &o) == nil && o[field] == value
+}
+
+// unready is what /readyz says is wrong.
+func (r reply) unready() string {
+	var o struct {
+		Checks []struct {
+			OK     bool
+			Detail string
+		}
+	}
+	_ = json.Unmarshal(r.body, &o) // then it says nothing
+	var details []string
+	for _, c := range o.Checks {
+		if !c.OK && c.Detail != "" {
+			details = append(details, c.Detail)
+		}
+	}
+	if len(details) == 0 {
+		return http.StatusText(r.status) + "."
+	}
+	return strings.Join(details, " ")
+}

@@ -1,0 +1,44 @@
+package doctor
+
+import (
+	"crypto/x509"
+	"errors"
+	"os"
+	"strings"
+)
+
+// settings are judged as serve does. --site alone is no fault here: it chooses
+// what to look at.
+func (v *visit) settings() Finding {
+	cfg := v.Config.Config
+	if cfg.Broker == "" {
+		cfg.Site = ""
+	}
+	if err := cfg.Validate(); err != nil {
+		rules := strings.TrimPrefix(err.Error(), "these settings cannot be used:\n")
+		return failed("settings", strings.ReplaceAll(strings.TrimSpace(rules), "\n  ", "\n"),
+			"Change the flags, or the variables QUORATE_… in the environment file.")
+	}
+	if cfg.Site != "" {
+		return fine("settings", "A server with them is broker "+string(cfg.Broker)+" of Site "+string(cfg.Site)+".")
+	}
+	return fine("settings", "A server with them answers the REST API and owns nothing.")
+}
+
+// authority reads --ca.
+func (v *visit) authority() Finding {
+	if v.CA == "" {
+		return Finding{}
+	}
+	pem, err := os.ReadFile(v.CA)
+	if err == nil {
+		v.roots = x509.NewCertPool()
+		if !v.roots.AppendCertsFromPEM(pem) {
+			v.roots, err = nil, errors.New("it holds no certificate")
+		}
+	}
+	if err != nil {
+		return failed("--ca", sentence(err), "Name the file with the certificate of the authority that signed the servers' certificates.")
+	}
+	return Finding{}
+}

@@ -1,0 +1,82 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/quorate/quorate/server"
+	"github.com/quorate/quorate/store"
+	"github.com/quorate/quorate/store/etcd"
+)
+
+// judgeFormat compares the version of what is stored with what can be read.
+func judgeFormat(version int) Finding {
+	const what = "stored"
+	switch {
+	case version == 0:
+		return fine(what, "Nothing yet: the first server that starts makes the Farm.")
+	case version > etcd.FormatKnown:
+		return failed(what, fmt.Sprintf("Format %d; this program reads up to %d.", version, etcd.FormatKnown),
+			"Run the version of quorate that the Farm's newest servers run.")
+	}
+	return fine(what, fmt.Sprintf("Format %d, which this program reads.", version))
+}
+
+// firstView waits for the Farm as it is stored.
+func firstView(ctx context.Context, st store.Store) (*store.View, *Finding) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	view, err := st.Wait(ctx, 0)
+	if err != nil {
+		f := failed("stored", "It cannot be read: "+sentence(err), "Mend what is said of etcd above, then run this again.")
+		return nil, &f
+	}
+	return view, nil
+}
+
+// tokens checks that the token in --root-token-file is one of the Farm's: the
+// server does not start with another.
+func (v *visit) tokens(_ context.Context, _ *etcd.Store, view *store.View) []Finding {
+	token, err := v.RootToken()
+	if err != nil || token == "" || len(view.Tokens) == 0 {
+		return nil
+	}
+	const what = "root token"
+	if !server.Knows(view, token) {
+		return []Finding{failed(what, "The Farm does not know the token in "+v.RootTokenFile+": it was started with another one.",
+			"Give the Farm's own, or leave --root-token-file out.")}
+	}
+	return []Finding{fine(what, "The Farm knows it.")}
+}
+
+const otherKey = "Give --secret-key-file the key that the Farm's other servers have."
+
+// secrets opens every Provider's secret and keeps none.
+func (v *visit) secrets(ctx context.Context, st *etcd.Store, view *store.View) []Finding {
+	const what = "secret key"
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	known, err := st.TrySecretKey(ctx)
+	if errors.Is(err, store.ErrSecretKey) {
+		return []Finding{failed(what, "It cannot open what the Farm's servers have encrypted: this is not the Farm's key, or there is none.", otherKey)}
+	}
+	opened := 0
+	for _, s := range v.sites(view) {
+		for _, id := range ids(view.Sites[s].Providers) {
+			secret, err := st.Secret(ctx, s, id)
+			switch {
+			case errors.Is(err, store.ErrSecretKey):
+				return []Finding{failed(what, fmt.Sprintf("The secret of Provider %s of Site %s cannot be opened: this is not the Farm's key, or there is none.", id, s), otherKey)}
+			case err != nil:
+				return []Finding{warned(what, "Not every secret could be read: "+sentence(err), "Run this again.")}
+			case secret != "":
+				opened++
+			}
+		}
+	}
+	if opened == 0 && !known {
+		return nil
+	}
+	return []Finding{fine(what, fmt.Sprintf("It is the Farm's, and opens all %d stored secrets.", opened))}
+}
