@@ -32,6 +32,7 @@ type ExportConfig struct {
 type ImportConfig struct {
 	StorageConfig              `embed:""`
 	DryRun                     bool   `name:"dry-run" env:"-" help:"Show what would change, and change nothing."`
+	OnlyNew                    bool   `name:"only-new" env:"-" help:"Add what is missing, and leave everything that is there as it is."`
 	Prune                      bool   `env:"-" help:"Delete the brokers and Providers that the document's Sites have beside it. Sites are never deleted."`
 	AcceptHighAvailabilityLoss bool   `name:"accept-high-availability-loss" env:"-" help:"Go on although high availability turns off."`
 	PassphraseFile             string `name:"passphrase-file" help:"File whose first line is the passphrase of the document's passwords." placeholder:"FILE"`
@@ -81,7 +82,7 @@ func Import(ctx context.Context, cfg ImportConfig, stdin io.Reader, stdout, stde
 	}
 	return withStore(ctx, cfg.StorageConfig, stderr, func(ctx context.Context, st store.Store) error {
 		outcome, err := transferred(st, stderr).Import(ctx, d, transfer.Options{
-			Passphrase: passphrase, Prune: cfg.Prune, DryRun: cfg.DryRun, AcceptHighAvailabilityLoss: cfg.AcceptHighAvailabilityLoss,
+			Passphrase: passphrase, OnlyNew: cfg.OnlyNew, Prune: cfg.Prune, DryRun: cfg.DryRun, AcceptHighAvailabilityLoss: cfg.AcceptHighAvailabilityLoss,
 		})
 		if err != nil {
 			return secretKeyAdvice(err)

@@ -17,6 +17,7 @@ import (
 type Options struct {
 	Passphrase                 string // of the document's secrets
 	Prune                      bool   // remove what a Site of the document has beside it
+	OnlyNew                    bool   // add what is missing, and leave what is there as it is
 	AcceptHighAvailabilityLoss bool
 	DryRun                     bool
 }

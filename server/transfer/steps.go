@@ -54,7 +54,9 @@ func (d Document) steps(view *store.View, before Document, secrets map[string]st
 			all = append(all, s.removals(at, p, o)...)
 		}
 	}
-	return slices.DeleteFunc(all, func(s step) bool { return !s.remove && s.secret == nil && alike(s.settings, was[s.path]) })
+	return slices.DeleteFunc(all, func(s step) bool {
+		return o.OnlyNew && s.was != 0 || !s.remove && s.secret == nil && alike(s.settings, was[s.path])
+	})
 }
 
 // alike compares JSON by its meaning.

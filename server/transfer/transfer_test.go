@@ -327,6 +327,23 @@ func TestAnImportThatEndsHalfWaySaysHowFarItCame(t *testing.T) {
 	same(t, l.export(), text)
 }
 
+func TestWhatIsThereIsLeftAsItIsIfAskedTo(t *testing.T) {
+	l := newLab(t)
+	l.fill()
+	text := l.export()
+	l.edit(store.Change{DeleteProvider: "vc-2"})
+	secret := "another"
+	l.edit(store.Change{Secret: &secret, PutProvider: &farm.Provider{ID: "vc-1", Type: "any", Name: "changed meanwhile", Preferred: farm.Automatic}})
+	l.must(text, Options{OnlyNew: true})
+	p := l.mem.Latest().Sites["hq"].Providers
+	if p["vc-1"].Value.Name != "changed meanwhile" || p["vc-2"].Value.Username != "u" {
+		t.Errorf("%+v", p)
+	}
+	if out := l.must(text, Options{OnlyNew: true, Prune: true}); len(out.Differences) != 0 {
+		t.Errorf("again: %v", out.Differences)
+	}
+}
+
 func TestSecretsTravelSealed(t *testing.T) {
 	one, two := newLab(t), newLab(t)
 	one.fill()
