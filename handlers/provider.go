@@ -697,6 +697,9 @@ func (a *API) testProvider(w http.ResponseWriter, r *http.Request) error {
 	ctx, cancel := context.WithTimeout(r.Context(), a.TestTimeout)
 	defer cancel()
 	t := a.Kinds.Test(ctx, v, secret)
+	if !t.OK {
+		a.Log.InfoContext(r.Context(), "test did not connect", "site", siteID(r), "provider", v.ID, "reason", t.Reason, "err", t.Err)
+	}
 	return reply(w, http.StatusOK, ConnectionTest{OK: t.OK, Reason: t.Reason, Message: t.Message, Hosts: t.Hosts, Took: Duration(t.Took), Broker: a.Self.Broker})
 }
 

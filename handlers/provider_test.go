@@ -377,7 +377,10 @@ func TestProviderConnectionIsTested(t *testing.T) {
 		t.Error("a test stored something")
 	}
 	b.must("PATCH", "/sites/hq/providers/vc-1", `{"credentials":{"password":"wrong"}}`, 200)
-	b.must("POST", "/sites/hq/providers/vc-1/test", "", 200).has("/ok", false, "/reason", "invalid-credentials")
+	b.must("POST", "/sites/hq/providers/vc-1/test", "", 200).has("/ok", false, "/reason", "invalid-credentials", "/message", "The password is wrong.")
+	if !strings.Contains(b.log.String(), "401 from the fake") {
+		t.Error("the log lacks the error itself")
+	}
 	b.refused("POST", "/sites/hq/providers/vc-9/test", "", 404, "not-found")
 	b.must("GET", "/provider-types", "", 200).has("/items/0/id", "fake")
 }
