@@ -272,8 +272,8 @@ func (p mayFail) response() *openapi3.Response {
 	return r
 }
 
-// complete adds to an operation the answers that all of its sort have, and
-// takes the security requirement from those that need no token.
+// complete adds to an operation its example and the answers that all of its sort
+// have, and takes the security requirement from those that need no token.
 func complete(path, method string, op *openapi3.Operation) error {
 	if !api(path, method, op) {
 		op.Security = openapi3.NewSecurityRequirements()
@@ -300,7 +300,7 @@ func complete(path, method string, op *openapi3.Operation) error {
 	if resource, creates := strings.CutPrefix(op.OperationID, "create"); creates {
 		content["application/json"].Schema = openapi3.NewSchemaRef("#/components/schemas/New"+resource, nil)
 	}
-	return nil
+	return exemplify(op)
 }
 
 var generic = regexp.MustCompile(`handlers\.Page-(?:handlers[._])?([A-Za-z]+)`)
