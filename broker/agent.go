@@ -112,12 +112,12 @@ func (a *agent) run(ctx context.Context) {
 		}
 		if wasConnected {
 			delay = firstRetry
-			a.say(ctx, store.Update{}, farm.Connecting, provider.Reason(err), fmt.Sprintf("The connection was lost (%v). Connecting again.", err))
+			a.say(ctx, store.Update{}, farm.Connecting, provider.Reason(err), "The connection was lost. "+provider.Sentence(err)+" Connecting again.")
 			if time.Since(began) > firstRetry {
 				continue // once at once; one that keeps breaking waits below
 			}
 		} else {
-			a.say(ctx, store.Update{}, farm.Failed, provider.Reason(err), fmt.Sprintf("%v", err))
+			a.say(ctx, store.Update{}, farm.Failed, provider.Reason(err), provider.Sentence(err))
 		}
 		a.Log.Warn("not connected", "provider", a.id, "err", err)
 		if !a.pauseOrEdit(ctx, jitter(delay)) {
@@ -236,11 +236,11 @@ func (a *agent) target(ctx context.Context) (aim, error) {
 	for {
 		secret, err := a.Store.Secret(ctx, a.Site, a.id)
 		if err != nil {
-			return aim{}, fmt.Errorf("%w: reading the secret: %w", provider.ErrConnectionFailed, err)
+			return aim{}, unread(err)
 		}
 		now, err := a.Store.Current(ctx)
 		if err != nil {
-			return aim{}, fmt.Errorf("%w: reading the settings: %w", provider.ErrConnectionFailed, err)
+			return aim{}, unread(err)
 		}
 		c := a.duty.config
 		if p := now.Sites[a.Site]; p != nil && p.Providers[a.id].Revision == c.Revision {
@@ -254,6 +254,15 @@ func (a *agent) target(ctx context.Context) (aim, error) {
 	}
 }
 
+// unread is why a Provider's settings, or the secret among them, cannot be read.
+func unread(err error) error {
+	sentence := "Storage did not answer when the Provider's settings were read."
+	if errors.Is(err, store.ErrSecretKey) {
+		sentence = "The stored password cannot be opened with this server's secret key: send the password again."
+	}
+	return provider.WithSentence(fmt.Errorf("%w: reading the settings: %w", provider.ErrConnectionFailed, err), "%s", sentence)
+}
+
 func (a *agent) connect(ctx context.Context) (aim, provider.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
@@ -264,7 +273,8 @@ func (a *agent) connect(ctx context.Context) (aim, provider.Conn, error) {
 	i := slices.IndexFunc(a.Drivers, func(d provider.Driver) bool { return d.Type().ID == to.kind })
 	switch {
 	case i < 0:
-		return to, nil, fmt.Errorf("%w: this server knows no Provider type %q", provider.ErrUnsupportedVersion, to.kind)
+		err := fmt.Errorf("%w: this server knows no Provider type %q", provider.ErrUnsupportedVersion, to.kind)
+		return to, nil, provider.WithSentence(err, "This server's version knows no Provider type %q.", to.kind)
 	case !a.permit.holds():
 		return to, nil, errSelfStop
 	}
@@ -358,7 +368,14 @@ func (a *agent) stateChanged(old, r farm.Report) farm.Event {
 		Cause: farm.BrokerSubject(a.Broker),
 	}
 	if r.State == farm.Connected {
-		e.Message = fmt.Sprintf("Broker %s is connected; %d Hosts.", a.Broker, r.Hosts)
+		e.Message = fmt.Sprintf("Broker %s is connected; %s.", a.Broker, hosts(r.Hosts))
 	}
 	return e
+}
+
+func hosts(n int) string {
+	if n == 1 {
+		return "1 Host"
+	}
+	return fmt.Sprintf("%d Hosts", n)
 }

@@ -2,12 +2,15 @@ package broker
 
 import (
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/quorate/quorate/farm"
+	"github.com/quorate/quorate/provider"
 	"github.com/quorate/quorate/store"
 )
 
@@ -186,8 +189,8 @@ func TestAFailedProviderSaysWhyAndAnEditRetriesAtOnce(t *testing.T) {
 		l.pool.set(func() { l.pool.password = "right" })
 		l.provider("vc-1", farm.Manual("cb-1"))
 		p := l.await("failed", func(p *farm.Picture) bool { return p.ProviderStatus("vc-1").State == farm.ProviderFailed })
-		if st := p.ProviderStatus("vc-1"); st.Reason != farm.ReasonInvalidCredentials {
-			t.Errorf("reason %s", st.Reason)
+		if st := p.ProviderStatus("vc-1"); st.Reason != farm.ReasonInvalidCredentials || st.Message != "The user name or password was refused." {
+			t.Errorf("reason %s: %s", st.Reason, st.Message)
 		}
 		time.Sleep(10 * time.Minute) // virtual: the retries are far apart by now
 		connects := l.pool.count()
@@ -217,8 +220,22 @@ func TestALostConnectionIsMadeAgain(t *testing.T) {
 		l.pool.set(func() { l.pool.broken = true })
 		l.await("failed", func(p *farm.Picture) bool { return p.ProviderStatus("vc-1").State == farm.ProviderFailed })
 		l.pool.set(func() { l.pool.broken = false })
-		l.connected("vc-1")
+		p := l.connected("vc-1")
+		for _, want := range []string{
+			"Broker cb-1 is connected; 1 Host.", "The connection was lost. The connection to the server failed. Connecting again.",
+		} {
+			if !slices.ContainsFunc(p.Events, func(e farm.Event) bool { return e.Message == want }) {
+				t.Errorf("nobody said %q", want)
+			}
+		}
 	})
+}
+
+func TestASecretThatCannotBeOpenedIsSaidSo(t *testing.T) {
+	err := unread(fmt.Errorf("read secret: %w", store.ErrSecretKey))
+	if said := provider.Sentence(err); !strings.Contains(said, "send the password again") || provider.Reason(err) != farm.ReasonConnectionFailed {
+		t.Errorf("%s: %s", provider.Reason(err), said)
+	}
 }
 
 func TestADisabledProviderIsLetGo(t *testing.T) {

@@ -97,8 +97,8 @@ type HighAvailability struct {
 // BrokerCounts counts a Site's brokers.
 type BrokerCounts struct{ Total, Online, Active, Standby int }
 
-// ProviderCounts counts a Site's Providers by state.
-type ProviderCounts struct{ Total, Connected, Failed, Unavailable, Abandoned int }
+// ProviderCounts counts a Site's Providers by state; the states add up to Total.
+type ProviderCounts struct{ Total, Connected, Connecting, Failed, Unavailable, Abandoned, Disabled int }
 
 // Warning is something an administrator should look at; nothing is refused.
 type Warning struct {
@@ -298,7 +298,10 @@ func (p *Picture) SiteStatus() SiteStatus {
 			st.Providers.Unavailable++
 		case ProviderAbandoned:
 			st.Providers.Abandoned++
-		case ProviderConnecting, ProviderDisabled:
+		case ProviderConnecting:
+			st.Providers.Connecting++
+		case ProviderDisabled:
+			st.Providers.Disabled++
 		}
 	}
 	st.Warnings = p.warnings(v)

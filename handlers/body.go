@@ -17,6 +17,9 @@ func (a *API) takeBody(w http.ResponseWriter, r *http.Request) error {
 	switch r.Method {
 	case http.MethodPost, http.MethodPut, http.MethodPatch:
 	default:
+		if r.ContentLength != 0 {
+			hangUp(w, r)
+		}
 		return nil
 	}
 	to := http.NewResponseController(w)
@@ -27,7 +30,7 @@ func (a *API) takeBody(w http.ResponseWriter, r *http.Request) error {
 	case errors.As(err, &tooLarge):
 		return err
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		w.Header().Set("Connection", "close") // the rest of the body may still come
+		hangUp(w, r)
 		return problem("request-timeout", "The body did not come within %s. Send all of it at once.", a.BodyTimeout)
 	case err != nil:
 		return problem("malformed", "The body ended early. Send all of it.")
@@ -35,4 +38,13 @@ func (a *API) takeBody(w http.ResponseWriter, r *http.Request) error {
 	_ = to.SetReadDeadline(time.Time{})
 	r.Body = io.NopCloser(bytes.NewReader(raw))
 	return nil
+}
+
+// hangUp ends the connection with the answer. The rest of the body may still
+// come, or never: without this, HTTP/1 would wait for it before it answers. On
+// HTTP/2 a body concerns its own stream only, and the connection has others.
+func hangUp(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor == 1 {
+		w.Header().Set("Connection", "close")
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
 	"testing"
 	"time"
@@ -112,4 +113,42 @@ func TestHalfACharacterIsMalformed(t *testing.T) {
 		b.refused("POST", "/sites", `{"id":"x","`+text+`":1}`, 400, "malformed")
 	}
 	b.must("POST", "/sites", `{"id":"x","name":"\\ud800 \ud83d\uDE00 \u00e9"}`, 201).has("/name", `\ud800 😀 é`)
+}
+
+// A body that does not come costs its own stream only: the connection has others.
+func TestABodyThatDoesNotComeOverHTTP2(t *testing.T) {
+	b := newBed(t, func(c *handlers.Config) { c.BodyTimeout = 50 * time.Millisecond })
+	s := served2(t, b)
+	never, end := io.Pipe()
+	defer func() { _ = end.Close() }()
+	r, err := http.NewRequest("POST", s.URL+"/api/v1/sites", never)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	r.Header.Set("Content-Type", "application/json")
+	w := watch(t, s)
+	w.message("snapshot")
+	resp, err := s.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != 408 {
+		t.Errorf("%d %v", resp.StatusCode, resp.Header)
+	}
+	b.must("PATCH", "/sites/hq", `{"name":"HQ"}`, 200)
+	w.message("site").has("/name", "HQ")
+	var same bool
+	trace := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) { same = c.Reused }})
+	if r, err = http.NewRequestWithContext(trace, "GET", s.URL+"/healthz", nil); err != nil {
+		t.Fatal(err)
+	}
+	if resp, err = s.Client().Do(r); err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if !same {
+		t.Error("the connection was given up")
+	}
 }

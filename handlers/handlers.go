@@ -83,7 +83,8 @@ type ProviderType struct {
 type TestResult struct {
 	OK      bool
 	Reason  farm.Reason
-	Message string
+	Message string // a sentence for a person
+	Err     error  // for the log
 	Hosts   int
 	Took    time.Duration
 }

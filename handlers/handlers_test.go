@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -312,7 +313,7 @@ func (fakeKinds) Check(p farm.Provider, _ string) (faults []handlers.Fault) {
 
 func (fakeKinds) Test(_ context.Context, p farm.Provider, secret string) handlers.TestResult {
 	if secret != "secret" {
-		return handlers.TestResult{Reason: farm.ReasonInvalidCredentials, Message: "The password is wrong."}
+		return handlers.TestResult{Reason: farm.ReasonInvalidCredentials, Message: "The password is wrong.", Err: errors.New("401 from the fake")}
 	}
 	return handlers.TestResult{OK: true, Hosts: 3, Took: time.Millisecond}
 }

@@ -7,18 +7,32 @@ import (
 	"fmt"
 
 	"github.com/quorate/quorate/farm"
+	"github.com/quorate/quorate/store"
 )
 
-// errSecretMoved: the Provider has changed since its password was read.
-var errSecretMoved = errors.New("the Provider has changed since its password was read")
+// known says whether a password is stored with a Provider.
+type known struct {
+	revision farm.Revision // of the Provider; a password that is written moves it on
+	password bool
+}
+
+// errNotKnown: whether a password is stored counts, and is not known at the
+// Provider's revision. It is read outside of the transaction, which then decides
+// again.
+var errNotKnown = errors.New("it is not known whether the Provider has a password")
 
 // keepsPassword refuses a change that would send the stored password to another
 // place, or under another name, than whoever stored it meant: who may change an
 // address need not know the password, and must not learn it that way. All
 // options count, as only the type knows which of them say where a connection
 // goes or whom it trusts, and one that is overlooked gives the password away.
-func keepsPassword(was, next farm.Provider, stored string, sent *string, at string) error {
-	if stored == "" || sent != nil || sameTarget(was, next) {
+func keepsPassword(was farm.Stored[farm.Provider], next farm.Provider, k known, sent *string, at string) error {
+	switch {
+	case sent != nil || sameTarget(was.Value, next):
+		return nil
+	case k.revision != was.Revision:
+		return errNotKnown
+	case !k.password:
 		return nil
 	}
 	return invalid(Fault{at + "/credentials/password",
@@ -29,6 +43,21 @@ func keepsPassword(was, next farm.Provider, stored string, sent *string, at stri
 func sameTarget(a, b farm.Provider) bool {
 	return a.Type == b.Type && a.Address == b.Address && a.Username == b.Username &&
 		bytes.Equal(compact(a.Options), compact(b.Options))
+}
+
+// hasPassword reads whether a password is stored with a Provider. One that this
+// server cannot open is one, too.
+func (a *API) hasPassword(ctx context.Context, site farm.SiteID, id farm.ProviderID) (known, error) {
+	v, secret, err := a.withPassword(ctx, site, id)
+	if errors.Is(err, store.ErrSecretKey) {
+		return known{v.Revision, true}, nil
+	}
+	return known{v.Revision, secret != ""}, err
+}
+
+// errSealed is the problem of a stored password that this server cannot open.
+func errSealed(id farm.ProviderID) error {
+	return problem("secret-key-required", "The password of Provider %s cannot be opened with this server's secret key: send the password again, or ask a server that has the key it was stored with.", id)
 }
 
 // withPassword reads a Provider and the password that was stored with it;

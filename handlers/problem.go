@@ -57,7 +57,7 @@ var kinds = []ProblemKind{
 	{"method-not-allowed", "The method is not possible here", 405, "The Allow header lists the methods that are."},
 	{"request-timeout", "The body did not come in time", 408, "The request's body was sent too slowly. Send it again, all at once."},
 	{"already-exists", "The name is taken", 409, "Choose another id, or change the existing resource by PUT or PATCH."},
-	{"secret-key-required", "This server lacks the Farm's secret key", 409, "Start the server with the --secret-key-file that the Farm's other servers have, or ask one of those."},
+	{"secret-key-required", "This server lacks the secret key for it", 409, "The server has no secret key, so that it can store no password, or not the one that a stored password was sealed with. Start it with the --secret-key-file that the Farm's other servers have, ask one of those, or send the password again."},
 	{"conflict", "Something changed at the same time", 409, "Read again, then repeat the request."},
 	{string(farm.CodeThreeActiveBrokersRequired), "Three active brokers are required", 409, "A Provider may be Automatic only while at least three active brokers are online, enabled and on a seat."},
 	{string(farm.CodeNoBrokerAvailable), "No broker is available", 409, "A new Provider needs an available active broker, or a Preferred Connection Broker named in the request."},
@@ -144,7 +144,7 @@ func problemOf(err error) *Problem {
 	case errors.Is(err, store.ErrGone):
 		return problem("revision-gone", "The revision of this list is no longer kept. Start again without continue.")
 	case errors.Is(err, store.ErrSecretKey):
-		return problem("secret-key-required", "This server can neither store nor read Providers' secrets: start it with the --secret-key-file that the Farm's other servers have, or ask one of those.")
+		return problem("secret-key-required", "This server has no secret key, so it can store no password: start it with the --secret-key-file that the Farm's other servers have, or ask one of those.")
 	case errors.Is(err, store.ErrConflict):
 		return problem("conflict", "Something changed at the same time. Read again, then repeat the request.")
 	default:

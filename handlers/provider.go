@@ -236,9 +236,8 @@ func unknownBroker(err error, at string) error {
 
 const preferredBroker = "/preferredConnectionBroker/broker"
 
-// providerFrom makes the new settings of a stored Provider, whose password is
-// stored, from a whole body.
-func (a *API) providerFrom(p *farm.Picture, was farm.Stored[farm.Provider], o object, stored, at string) (farm.Provider, *string, error) {
+// providerFrom makes the new settings of a stored Provider from a whole body.
+func (a *API) providerFrom(p *farm.Picture, was farm.Stored[farm.Provider], o object, k known, at string) (farm.Provider, *string, error) {
 	b, err := providerBody(o, at)
 	if err != nil {
 		return farm.Provider{}, nil, err
@@ -251,10 +250,10 @@ func (a *API) providerFrom(p *farm.Picture, was farm.Stored[farm.Provider], o ob
 		return farm.Provider{}, nil, err
 	}
 	next, secret := b.apply(was.Value)
-	if err := a.fits(next, or(secret, stored), at); err != nil {
+	if err := a.fits(next, or(secret, ""), at); err != nil {
 		return farm.Provider{}, nil, err
 	}
-	if err := keepsPassword(was.Value, next, stored, secret, at); err != nil {
+	if err := keepsPassword(was, next, k, secret, at); err != nil {
 		return farm.Provider{}, nil, err
 	}
 	return next, secret, unknownBroker(farm.CheckPreference(p, was.Value.Preferred, next.Preferred), at+preferredBroker)
@@ -529,22 +528,19 @@ func (a *API) setProvider(w http.ResponseWriter, r *http.Request, all whole, typ
 	if err != nil {
 		return err
 	}
+	var k known
 	for {
-		then, stored, err := a.withPassword(r.Context(), wr.site, id)
-		if err != nil {
-			return err
-		}
-		err = a.changeProvider(w, r, wr, func(p *farm.Picture, was farm.Stored[farm.Provider]) (farm.Provider, *string, error) {
-			if was.Revision != then.Revision {
-				return farm.Provider{}, nil, errSecretMoved
-			}
+		err := a.changeProvider(w, r, wr, func(p *farm.Picture, was farm.Stored[farm.Provider]) (farm.Provider, *string, error) {
 			o, err := all(p, sent)
 			if err != nil {
 				return farm.Provider{}, nil, err
 			}
-			return a.providerFrom(p, was, o, stored, "")
+			return a.providerFrom(p, was, o, k, "")
 		})
-		if !errors.Is(err, errSecretMoved) {
+		if !errors.Is(err, errNotKnown) {
+			return err
+		}
+		if k, err = a.hasPassword(r.Context(), wr.site, id); err != nil {
 			return err
 		}
 	}
@@ -701,6 +697,9 @@ func (a *API) testProvider(w http.ResponseWriter, r *http.Request) error {
 	ctx, cancel := context.WithTimeout(r.Context(), a.TestTimeout)
 	defer cancel()
 	t := a.Kinds.Test(ctx, v, secret)
+	if !t.OK {
+		a.Log.InfoContext(r.Context(), "test did not connect", "site", siteID(r), "provider", v.ID, "reason", t.Reason, "err", t.Err)
+	}
 	return reply(w, http.StatusOK, ConnectionTest{OK: t.OK, Reason: t.Reason, Message: t.Message, Hosts: t.Hosts, Took: Duration(t.Took), Broker: a.Self.Broker})
 }
 
@@ -710,7 +709,10 @@ func (a *API) tested(r *http.Request) (farm.Provider, string, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), a.RequestTimeout)
 	defer cancel()
 	v, secret, err := a.withPassword(ctx, siteID(r), providerID(r))
-	if err == nil && v.Revision == 0 {
+	switch {
+	case errors.Is(err, store.ErrSecretKey):
+		err = errSealed(providerID(r))
+	case err == nil && v.Revision == 0:
 		err = noProvider(providerID(r))
 	}
 	return v.Value, secret, err

@@ -179,8 +179,75 @@ func TestAPasswordThatIsStoredMeanwhileGoesNowhereElse(t *testing.T) {
 	b.api.Store = &meddled{Store: b.st, afterSecret: set}
 	b.refused("PATCH", path, `{"address":"b"}`, 422, "invalid")
 	b.must("PATCH", path, `{"credentials":{"password":""}}`, 200)
-	b.api.Store = &meddled{Store: b.st, beforeEdit: set}
+	between := &meddled{Store: b.st}
+	between.afterSecret = func() { between.beforeEdit = set }
+	b.api.Store = between
 	b.refused("PATCH", path, `{"address":"b"}`, 422, "invalid")
+}
+
+// sealed is the store of a server that cannot open what is stored, and perhaps
+// cannot store more.
+type sealed struct {
+	store.Store
+	noKey bool
+	reads int
+}
+
+func (s *sealed) Secret(ctx context.Context, site farm.SiteID, id farm.ProviderID) (string, error) {
+	s.reads++
+	secret, err := s.Store.Secret(ctx, site, id)
+	if err == nil && secret != "" {
+		return "", fmt.Errorf("read secret: %w", store.ErrSecretKey)
+	}
+	return secret, err
+}
+
+func (s *sealed) Edit(ctx context.Context, site farm.SiteID, decide func(*farm.Picture) (store.Change, error)) (*farm.Picture, error) {
+	return s.Store.Edit(ctx, site, func(p *farm.Picture) (store.Change, error) {
+		c, err := decide(p)
+		if err == nil && s.noKey && c.Secret != nil && *c.Secret != "" {
+			err = fmt.Errorf("store secret: %w", store.ErrSecretKey)
+		}
+		return c, err
+	})
+}
+
+// Whatever does not need the stored password is possible without being able to
+// open it, and so is replacing it.
+func TestAProviderWhosePasswordCannotBeOpenedCanBeChanged(t *testing.T) {
+	for _, noKey := range []bool{false, true} {
+		b := newBed(t)
+		b.online("cb-1")
+		const path = "/sites/hq/providers/vc-1"
+		b.must("POST", "/sites/hq/providers", `{"id":"vc-1","type":"fake","address":"a","credentials":{"username":"u","password":"p"}}`, 201)
+		st := &sealed{Store: b.st, noKey: noKey}
+		b.api.Store = st
+		for _, patch := range []string{
+			`{"description":"x"}`, `{"enabled":false}`, `{"enabled":true}`, `{"preferredConnectionBroker":{"mode":"manual","broker":"cb-1"}}`,
+		} {
+			b.must("PATCH", path, patch, 200)
+		}
+		b.must("PUT", path, `{"type":"fake","address":"a"}`, 200, "If-Match: *")
+		if st.reads != 0 {
+			t.Errorf("the secret was read %d times for nothing", st.reads)
+		}
+		p := b.refused("PATCH", path, `{"address":"b"}`, 422, "invalid")
+		if len(p.Errors) != 1 || p.Errors[0].Pointer != "/credentials/password" {
+			t.Errorf("%+v", p)
+		}
+		if p := b.refused("POST", path+"/test", "", 409, "secret-key-required"); !strings.Contains(p.Detail, "send the password again") {
+			t.Errorf("%s", p.Detail)
+		}
+		if noKey {
+			if p := b.refused("PATCH", path, `{"credentials":{"password":"q"}}`, 409, "secret-key-required"); !strings.Contains(p.Detail, "can store no password") {
+				t.Errorf("%s", p.Detail)
+			}
+		} else {
+			b.must("PATCH", path, `{"address":"b","credentials":{"password":"q"}}`, 200)
+		}
+		b.must("PATCH", path, `{"address":"c","credentials":{"password":null}}`, 200)
+		b.must("PATCH", path, `{"address":"d"}`, 200)
+	}
 }
 
 // What a test sends is the password that belongs to the address it is sent to.
@@ -310,7 +377,10 @@ func TestProviderConnectionIsTested(t *testing.T) {
 		t.Error("a test stored something")
 	}
 	b.must("PATCH", "/sites/hq/providers/vc-1", `{"credentials":{"password":"wrong"}}`, 200)
-	b.must("POST", "/sites/hq/providers/vc-1/test", "", 200).has("/ok", false, "/reason", "invalid-credentials")
+	b.must("POST", "/sites/hq/providers/vc-1/test", "", 200).has("/ok", false, "/reason", "invalid-credentials", "/message", "The password is wrong.")
+	if !strings.Contains(b.log.String(), "401 from the fake") {
+		t.Error("the log lacks the error itself")
+	}
 	b.refused("POST", "/sites/hq/providers/vc-9/test", "", 404, "not-found")
 	b.must("GET", "/provider-types", "", 200).has("/items/0/id", "fake")
 }

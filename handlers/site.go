@@ -66,13 +66,16 @@ type BrokerCounts struct {
 	Standby int `json:"standby" example:"0"`
 } //@name BrokerCounts
 
-// ProviderCounts counts a Site's Providers.
+// ProviderCounts counts a Site's Providers by state; the states add up to the
+// total.
 type ProviderCounts struct {
 	Total       int `json:"total" example:"5"`
 	Connected   int `json:"connected" example:"5"`
+	Connecting  int `json:"connecting" example:"0"`
 	Failed      int `json:"failed" example:"0"`
 	Unavailable int `json:"unavailable" example:"0"`
 	Abandoned   int `json:"abandoned" example:"0"`
+	Disabled    int `json:"disabled" example:"0"`
 } //@name ProviderCounts
 
 // Warning is something an administrator should look at.

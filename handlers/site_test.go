@@ -168,6 +168,9 @@ func TestDryRunStoresNothing(t *testing.T) {
 		{"DELETE", "/sites/hq/providers/vc-1", ``},
 	} {
 		a := b.must(c.method, c.path+"?dryRun=true", c.body, 200, "If-Match: *")
+		if strings.Contains(fmt.Sprint(a.at("/effects")), " was ") {
+			t.Errorf("what is not stored is told of as done: %v", a.at("/effects"))
+		}
 		if effects, _ := a.at("/effects").([]any); len(effects) == 0 {
 			t.Errorf("%s %s: no effects: %s", c.method, c.path, a.text)
 		}
@@ -212,4 +215,16 @@ func TestConditions(t *testing.T) {
 	} {
 		b.must("PATCH", "/sites/hq", `{}`, status, "If-Match: "+header)
 	}
+}
+
+func TestProviderCountsAddUp(t *testing.T) {
+	b := newBed(t)
+	term := b.armed()
+	b.must("POST", "/sites/hq/providers", `{"id":"vc-1","type":"fake"}`, 201)
+	b.must("POST", "/sites/hq/providers", `{"id":"vc-2","type":"fake","enabled":false}`, 201)
+	b.must("POST", "/sites/hq/providers", `{"id":"vc-3","type":"fake"}`, 201)
+	b.own(term, "vc-1", "cb-1")
+	b.must("GET", "/sites/hq", "", 200).has("/status/providers", map[string]any{
+		"total": 3, "connected": 0, "connecting": 1, "failed": 0, "unavailable": 1, "abandoned": 0, "disabled": 1,
+	})
 }

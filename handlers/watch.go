@@ -239,9 +239,12 @@ func (m message) write(to *bytes.Buffer) {
 	to.WriteString("\n\n")
 }
 
-// send writes to the client, which must accept it in time.
+// send writes to the client, which must accept it in time. That time ends with
+// the message: HTTP/2 would end the stream with it, also if nothing is being
+// written.
 func (s *stream) send(text []byte) error {
 	_ = s.to.SetWriteDeadline(time.Now().Add(s.api.WriteTimeout)) // not every connection has deadlines
+	defer s.to.SetWriteDeadline(time.Time{})                      //nolint:errcheck // the same
 	if _, err := s.w.Write(text); err != nil {
 		return fmt.Errorf("write to event stream: %w", err)
 	}

@@ -326,3 +326,55 @@ func TestWatchGivesUpOnAClientThatDoesNotRead(t *testing.T) {
 		t.Error("the stream of a client that does not read goes on")
 	}
 }
+
+// served2 serves a bed by TLS and HTTP/2 until the test ends.
+func served2(t *testing.T, b *bed) *httptest.Server {
+	t.Helper()
+	s := httptest.NewUnstartedServer(b.api)
+	s.EnableHTTP2 = true
+	s.StartTLS()
+	t.Cleanup(func() {
+		b.api.EndStreams()
+		s.CloseClientConnections()
+		s.Close()
+	})
+	return s
+}
+
+// Over HTTP/2 a deadline that is over ends a stream, whatever it was set for.
+func TestAnIdleWatchOverHTTP2IsNotCut(t *testing.T) {
+	b := newBed(t, func(c *handlers.Config) {
+		c.WriteTimeout, c.BodyTimeout, c.Heartbeat = 50*time.Millisecond, 50*time.Millisecond, 300*time.Millisecond
+	})
+	w := watch(t, served2(t, b))
+	if w.resp.ProtoMajor != 2 {
+		t.Fatalf("the server speaks %s", w.resp.Proto)
+	}
+	w.message("snapshot")
+	for range 2 {
+		if m, ok := w.next(); !ok || !m.comment {
+			t.Fatalf("%+v %v; want a comment after a silence longer than WriteTimeout", m, ok)
+		}
+	}
+	b.must("PATCH", "/sites/hq", `{"name":"HQ"}`, 200)
+	w.message("site").has("/name", "HQ")
+}
+
+// A body that a GET announces is of no use, so nobody waits for it.
+func TestAWatchWithABodyThatNeverComesIsAnswered(t *testing.T) {
+	b := newBed(t)
+	conn, err := net.Dial("tcp", served(t, b).Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	_, _ = fmt.Fprintf(conn, "GET /api/v1/sites/hq/watch HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: 1000\r\n\r\n", token)
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	w := &watching{t: t, resp: resp, in: bufio.NewReader(resp.Body)}
+	w.message("snapshot").has("/site/id", "hq")
+}

@@ -115,7 +115,7 @@ func tried(p *farm.Picture, c store.Change) *farm.Picture {
 func (a *API) effects(p *farm.Picture, c store.Change) []string {
 	var said []string
 	for _, e := range c.Events {
-		said = append(said, e.Message+".")
+		said = append(said, presently(e.Message)+".")
 	}
 	if p == nil || c.DeleteSite || c.Empty() {
 		return append([]string{}, said...)
@@ -137,6 +137,11 @@ func (a *API) effects(p *farm.Picture, c store.Change) []string {
 	}
 	return append(said, sentences(p, prediction)...)
 }
+
+// presently says an event of a configuration write as one that is not stored:
+// what was done is done. Ids and types have no spaces, so the first verb is the
+// event's own.
+func presently(message string) string { return strings.Replace(message, " was ", " is ", 1) }
 
 // sentences says a prediction in words.
 func sentences(p *farm.Picture, after farm.Prediction) []string {

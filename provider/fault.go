@@ -54,5 +54,6 @@ func (f Faults) Err() error {
 	if more := len(f) - inAnError; more > 0 {
 		said = append(said, fmt.Sprintf("and %d more", more))
 	}
-	return fmt.Errorf("%w: %s", ErrInvalidOptions, strings.Join(said, "; "))
+	all := strings.Join(said, "; ")
+	return WithSentence(fmt.Errorf("%w: %s", ErrInvalidOptions, all), "The settings are not valid: %s.", all)
 }

@@ -69,7 +69,7 @@ func (k kinds) Test(ctx context.Context, p farm.Provider, secret string) handler
 	hosts, err := k.connect(ctx, p, secret)
 	result := handlers.TestResult{OK: err == nil, Hosts: hosts, Took: time.Since(begin)}
 	if err != nil {
-		result.Reason, result.Message = provider.Reason(err), err.Error()
+		result.Reason, result.Message, result.Err = provider.Reason(err), provider.Sentence(err), err
 	}
 	return result
 }
@@ -78,7 +78,7 @@ func (k kinds) Test(ctx context.Context, p farm.Provider, secret string) handler
 func (k kinds) connect(ctx context.Context, p farm.Provider, secret string) (hosts int, err error) {
 	d, err := k.driver(p)
 	if err != nil {
-		return 0, err
+		return 0, provider.WithSentence(err, "This server's version knows no Provider type %q.", p.Type)
 	}
 	conn, err := d.Connect(ctx, target(p, secret))
 	if err != nil {

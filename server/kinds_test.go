@@ -45,7 +45,7 @@ func TestATestOfAProviderConnectsAndLeavesNothing(t *testing.T) {
 	if n := sim.Sessions(); n != 0 {
 		t.Errorf("%d sessions remain", n)
 	}
-	if got := kinds(drivers()).Test(t.Context(), p, "wrong"); got.OK || got.Reason != farm.ReasonInvalidCredentials || got.Message == "" {
+	if got := kinds(drivers()).Test(t.Context(), p, "wrong"); got.OK || got.Reason != farm.ReasonInvalidCredentials || got.Message != "vSphere refused the user name or password." || got.Err == nil {
 		t.Errorf("%+v", got)
 	}
 }

@@ -223,9 +223,11 @@ func body(_, method string, _ *openapi3.Operation) bool {
 	return method == http.MethodPost || method == http.MethodPut || method == http.MethodPatch
 }
 
-func changes(path, method string, op *openapi3.Operation) bool {
-	return method != http.MethodGet && api(path, method, op) && op.OperationID != "simulate" && op.OperationID != "testProvider"
+// ruled: what changes something, and a test, which needs to open a stored password.
+func ruled(path, method string, op *openapi3.Operation) bool {
+	return method != http.MethodGet && api(path, method, op) && op.OperationID != "simulate"
 }
+
 func hasHeader(name string) func(string, string, *openapi3.Operation) bool {
 	return func(_, _ string, op *openapi3.Operation) bool {
 		return op.Parameters.GetByInAndName("header", name) != nil
@@ -244,7 +246,7 @@ var problems = []mayFail{
 	{name: "Unauthorized", status: 401, description: "A valid token is required.", headers: map[string]string{"WWW-Authenticate": "Bearer."}, when: api},
 	{name: "NotFound", status: 404, description: "There is no such thing.", when: func(path, _ string, _ *openapi3.Operation) bool { return strings.Contains(path, "{") }},
 	{name: "RequestTimeout", status: 408, description: "The body did not come in time.", when: body},
-	{name: "Refused", status: 409, description: "A rule of the domain refused it; `code` says which, `effects` what would have happened. Or the name is taken.", when: changes},
+	{name: "Refused", status: 409, description: "A rule of the domain refused it; `code` says which, `effects` what would have happened. Or the name is taken.", when: ruled},
 	{name: "Gone", status: 410, description: "The revision that the list's pages show is no longer kept: start again.", when: hasQuery("continue")},
 	{name: "Stale", status: 412, description: "If-Match is stale; `revision` is the current one.", headers: map[string]string{"ETag": "The current one."}, when: hasHeader("If-Match")},
 	{name: "TooLarge", status: 413, description: "The body is larger than 1 MiB.", when: body},
@@ -270,8 +272,8 @@ func (p mayFail) response() *openapi3.Response {
 	return r
 }
 
-// complete adds to an operation the answers that all of its sort have, and
-// takes the security requirement from those that need no token.
+// complete adds to an operation its example and the answers that all of its sort
+// have, and takes the security requirement from those that need no token.
 func complete(path, method string, op *openapi3.Operation) error {
 	if !api(path, method, op) {
 		op.Security = openapi3.NewSecurityRequirements()
@@ -298,7 +300,7 @@ func complete(path, method string, op *openapi3.Operation) error {
 	if resource, creates := strings.CutPrefix(op.OperationID, "create"); creates {
 		content["application/json"].Schema = openapi3.NewSchemaRef("#/components/schemas/New"+resource, nil)
 	}
-	return nil
+	return exemplify(op)
 }
 
 var generic = regexp.MustCompile(`handlers\.Page-(?:handlers[._])?([A-Za-z]+)`)

@@ -29,6 +29,7 @@ const (
 	defaultPort = "3389" // that of the Remote Desktop Protocol
 	maxMachines = 10_000 // one broker checks them all, again and again
 	maxText     = 253    // characters of an id or name; the longest name DNS has
+	maxID       = 253    // bytes of an id: it is part of keys in storage
 )
 
 // machinesOf takes in the machines of a pool.
@@ -59,8 +60,8 @@ func machinesOf(faults *provider.Faults, entries []entry) []machine {
 func machineOf(faults *provider.Faults, e entry, at string) machine {
 	m := machine{id: farm.HostID(e.ID), name: e.Name}
 	// An id is part of a URL: clients and proxies would resolve or split it.
-	if !text(e.ID) || strings.Contains(e.ID, "/") || e.ID == "." || e.ID == ".." {
-		faults.Add(at+"/id", "must be 1 to %d characters, not / or control characters, and neither . nor ..", maxText)
+	if !text(e.ID) || len(e.ID) > maxID || strings.Contains(e.ID, "/") || e.ID == "." || e.ID == ".." {
+		faults.Add(at+"/id", "must be 1 to %d bytes of UTF-8, not / or control characters, and neither . nor ..", maxID)
 	}
 	if m.name == "" {
 		m.name = e.ID

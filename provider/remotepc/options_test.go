@@ -21,11 +21,12 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 		{"a user", provider.Target{Username: "x", Options: json.RawMessage("{" + one + "}")}, "/credentials/username must be left out"},
 		{"a password", provider.Target{Secret: "x", Options: json.RawMessage("{" + one + "}")}, "/credentials/password must be left out"},
 		{"no id", options1(`{"machines":[{"address":"pc"}]}`), "/options/machines/0/id must be"},
-		{"a long id", of(strings.Repeat("é", 254), "", "pc"), "/options/machines/0/id must be"},
+		{"a long id", of(strings.Repeat("é", 127), "", "pc"), "/options/machines/0/id must be 1 to 253 bytes"},
 		{"an id with a NUL", of("a\x00", "", "pc"), "/options/machines/0/id must be"},
 		{"an id with a slash", of("a/b", "", "pc"), "/options/machines/0/id must be"},
 		{"an id that URLs resolve", of("..", "", "pc"), "/options/machines/0/id must be"},
-		{"a long name", of("a", strings.Repeat("<", 900_000), "pc"), "/options/machines/0/name must be"},
+		{"a long name", of("a", strings.Repeat("é", 254), "pc"), "/options/machines/0/name must be"},
+		{"a very long name", of("a", strings.Repeat("<", 900_000), "pc"), "/options/machines/0/name must be"},
 		{"a name of two lines", of("a", "b\nc", "pc"), "/options/machines/0/name must be"},
 		{"an id twice", options1(`{"machines":[{"id":"a","address":"p"},{"id":"a","address":"q"}]}`), "/options/machines/1/id is the id of another"},
 		{"no machine's address", options1(`{"machines":[{"id":"a"}]}`), "/options/machines/0/address must be"},
@@ -59,10 +60,17 @@ func TestFaultsOfMachinesAreBounded(t *testing.T) {
 }
 
 func TestNamesOfAnyScriptAreGood(t *testing.T) {
-	for _, name := range []string{"a", strings.Repeat("é", 253), "Büro 7%", "...", `a\b`, "桌面"} {
+	for _, name := range []string{"a", strings.Repeat("é", 126) + "x", "Büro 7%", "...", `a\b`, "桌面"} {
 		if faults := (Driver{}).Check(of(name, name, "pc")); len(faults) > 0 {
 			t.Errorf("%s: %q", name, faults)
 		}
+	}
+}
+
+// A name is not part of a key: its characters count.
+func TestALongNameIsGood(t *testing.T) {
+	if faults := (Driver{}).Check(of("a", strings.Repeat("é", 253), "pc")); len(faults) > 0 {
+		t.Error(faults)
 	}
 }
 

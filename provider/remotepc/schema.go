@@ -21,7 +21,7 @@ const schema = `{
         "properties": {
           "id": {
             "title": "Id",
-            "description": "What identifies the PC in this pool, whatever its name and address are. Without / and control characters, and neither . nor ..",
+            "description": "What identifies the PC in this pool, whatever its name and address are. At most 253 bytes of UTF-8, which is fewer characters if they are not ASCII; without / and control characters, and neither . nor ..",
             "type": "string",
             "minLength": 1,
             "maxLength": 253,

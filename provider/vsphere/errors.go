@@ -23,11 +23,15 @@ func translate(ctx context.Context, err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return fmt.Errorf("%w: %w", provider.ErrTimeout, ctx.Err())
+		return fmt.Errorf("%w: %w (%w)", provider.ErrTimeout, ctx.Err(), err)
 	case ctx.Err() != nil:
 		return ctx.Err()
 	}
-	return fmt.Errorf("%w: %w", kindOf(err), err)
+	translated := fmt.Errorf("%w: %w", kindOf(err), err)
+	if said := sentence(err); said != "" {
+		return provider.WithSentence(translated, "%s", said)
+	}
+	return translated
 }
 
 func kindOf(err error) error {

@@ -2,6 +2,7 @@ package vsphere
 
 import (
 	"encoding/json"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -81,6 +82,37 @@ func TestVersionsAreComparedNumberByNumber(t *testing.T) {
 	} {
 		if got := atLeast(version, "6.5"); got != want {
 			t.Errorf("%q is at least 6.5: %v, want %v", version, got, want)
+		}
+	}
+}
+
+// The schema and the driver take the same thumbprints.
+func TestTheSchemaKnowsThumbprints(t *testing.T) {
+	var s struct {
+		Properties map[string]struct{ Pattern string }
+	}
+	if err := json.Unmarshal([]byte(schema), &s); err != nil {
+		t.Fatal(err)
+	}
+	pattern := regexp.MustCompile(s.Properties["thumbprint"].Pattern)
+	for thumbprint, good := range map[string]bool{
+		strings.Repeat("aB", 20):         true,
+		strings.Repeat("AB:", 19) + "CD": true,
+		strings.Repeat("aB", 32):         true,
+		strings.Repeat("AB:", 31) + "CD": true,
+		strings.Repeat("AB", 19):         false,
+		strings.Repeat("AB", 21):         false,
+		strings.Repeat("AB", 31):         false,
+		strings.Repeat("AB", 33):         false,
+		strings.Repeat("AB", 19) + "xy":  false,
+	} {
+		if pattern.MatchString(thumbprint) != good {
+			t.Errorf("the schema says %t of %s", !good, thumbprint)
+		}
+		options, _ := json.Marshal(options{Thumbprint: thumbprint})
+		faults := Driver{}.Check(provider.Target{Address: "vc", Username: "u", Options: options})
+		if (len(faults) == 0) != good {
+			t.Errorf("the driver says %v of %s", faults, thumbprint)
 		}
 	}
 }

@@ -18,7 +18,7 @@ const schema = `{
       "title": "Certificate thumbprint",
       "description": "The SHA-256 or SHA-1 thumbprint of the server's certificate in hexadecimal digits, with or without colons. A server with exactly this certificate is trusted, and no other.",
       "type": "string",
-      "pattern": "^([0-9A-Fa-f]{2}:?){19}([0-9A-Fa-f]{2}:?){12}?[0-9A-Fa-f]{2}$"
+      "pattern": "^([0-9A-Fa-f]{2}:?){19}(([0-9A-Fa-f]{2}:?){12})?[0-9A-Fa-f]{2}$"
     },
     "insecureSkipVerify": {
       "title": "Do not verify the certificate",

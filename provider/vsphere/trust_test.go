@@ -26,15 +26,16 @@ func TestTrust(t *testing.T) {
 		name    string
 		options map[string]any
 		trusted bool
+		said    string // why it is not
 	}{
-		{"the authorities of the system", nil, false},
-		{"its own authority", map[string]any{"caCertificate": sim.CertificatePEM()}, true},
-		{"another authority", map[string]any{"caCertificate": other.CertificatePEM()}, false},
-		{"its thumbprint", map[string]any{"thumbprint": fmt.Sprintf("%x", new256)}, true},
-		{"its thumbprint with colons", map[string]any{"thumbprint": colons}, true},
-		{"its old thumbprint", map[string]any{"thumbprint": fmt.Sprintf("%X", old)}, true},
-		{"another thumbprint", map[string]any{"thumbprint": strings.Repeat("AB", 32)}, false},
-		{"anybody", map[string]any{"insecureSkipVerify": true}, true},
+		{"the authorities of the system", nil, false, "The certificate is signed by an authority that is not trusted; give caCertificate or thumbprint."},
+		{"its own authority", map[string]any{"caCertificate": sim.CertificatePEM()}, true, ""},
+		{"another authority", map[string]any{"caCertificate": other.CertificatePEM()}, false, "The certificate is signed by an authority that is not trusted; give caCertificate or thumbprint."},
+		{"its thumbprint", map[string]any{"thumbprint": fmt.Sprintf("%x", new256)}, true, ""},
+		{"its thumbprint with colons", map[string]any{"thumbprint": colons}, true, ""},
+		{"its old thumbprint", map[string]any{"thumbprint": fmt.Sprintf("%X", old)}, true, ""},
+		{"another thumbprint", map[string]any{"thumbprint": strings.Repeat("AB", 32)}, false, "The server's certificate is not the one with the given thumbprint: if the certificate was renewed, give the new one's."},
+		{"anybody", map[string]any{"insecureSkipVerify": true}, true, ""},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -52,6 +53,8 @@ func TestTrust(t *testing.T) {
 				must(t, conn.Close(t.Context()))
 			case !errors.Is(err, provider.ErrCertificateUntrusted):
 				t.Fatalf("error is %v", err)
+			case provider.Sentence(err) != c.said:
+				t.Errorf("it says %q, want %q", provider.Sentence(err), c.said)
 			}
 		})
 	}

@@ -437,7 +437,7 @@ func TestWhoHasNoSecretKeyChangesWhatNeedsNone(t *testing.T) {
 	l.Store = locked{l.mem}
 	same(t, l.must(text, Options{}).Differences, []string{`~ sites/hq failback.holdDown: "1m30s" → "5s"`})
 	_, err := l.imports(strings.Replace(text, "address: https://vc-1", "address: https://vc-9", 1), Options{})
-	if err == nil || !strings.Contains(err.Error(), "--secret-key-file") {
+	if err == nil || !strings.Contains(err.Error(), "/credentials/password is required") {
 		t.Errorf("got %v", err)
 	}
 }
