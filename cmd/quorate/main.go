@@ -127,7 +127,7 @@ func (c *keygenCommand) Run(to streams) error {
 }
 
 type healthCommand struct {
-	URL string `arg:"" optional:"" default:"http://127.0.0.1:8080" env:"QUORATE_URL" help:"The server's base URL."`
+	URL string `arg:"" optional:"" default:"http://127.0.0.1:8080" env:"QUORATE_URL" help:"The server's base URL. SSL_CERT_FILE names the authority of its certificate, if it is not one that this machine trusts."`
 }
 
 func (c *healthCommand) Run(ctx context.Context, to streams) error {

@@ -19,7 +19,7 @@ func TestTheCommandsOfTheMakefileTellTheStory(t *testing.T) {
 	}
 	typed := func(args ...string) string {
 		t.Helper()
-		cmd := exec.Command("make", append([]string{"-s", "-C", "../..", "HOST_BUILD=1", "VERSION=e2e"}, args...)...)
+		cmd := exec.Command("make", append([]string{"-s", "--no-print-directory", "-C", "../..", "HOST_BUILD=1", "VERSION=e2e"}, args...)...)
 		cmd.Env = append(os.Environ(), "QUORATE_BIND=127.0.0.78", fmt.Sprintf("PROJECT=quorate-make-%d", os.Getpid()),
 			"QUORATE_IMAGE=quorate/quorate:e2e", "QUORATE_ETCD_IMAGE=quorate/etcd:e2e")
 		out, err := cmd.CombinedOutput()

@@ -118,10 +118,10 @@ func (f Farm) effective(ctx context.Context, all []step, before, after Document)
 	for _, s := range all {
 		if s.secret != nil {
 			stored, err := f.stored(ctx, s.path)
-			if err != nil {
+			if err != nil && !errors.Is(err, store.ErrSecretKey) { // one that cannot be opened is another one
 				return nil, err
 			}
-			s.newSecret = stored != *s.secret
+			s.newSecret = err != nil || stored != *s.secret
 		}
 		if s.newSecret || !reflect.DeepEqual(was[s.path], is[s.path]) {
 			todo = append(todo, s)
