@@ -231,6 +231,33 @@ func TestHistoriesComeToRest(t *testing.T) {
 	})
 }
 
+// If the brokers that are there could form a serving group, no hold-down keeps
+// the Site lost.
+func TestNotLostIfAMajorityIsThere(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := history(t, 25)
+		w.cuts = farm.Cuts{}
+		must(t, w.decide())
+		seats, there, standbys := 0, 0, 0
+		for id, b := range w.p.Brokers {
+			staying := w.p.Online(id) && !w.p.Presence[id].Leaving
+			switch {
+			case b.Value.HasSeat():
+				seats++
+				if staying {
+					there++
+				}
+			case b.Value.Enabled && staying && !b.Value.Draining:
+				standbys++
+			}
+		}
+		there = min(seats, there+standbys)
+		if v := w.p.Seats.Value; v.State == farm.StateLost && there >= farm.Majority(seats) {
+			t.Fatalf("lost, and %d of %d seats could be occupied: %+v", there, seats, v)
+		}
+	})
+}
+
 // When all Providers are Automatic and nothing forbids it, no eligible broker
 // has two more than another one. What has just come home may forbid it, until
 // the Site changes.
