@@ -231,31 +231,51 @@ func TestHistoriesComeToRest(t *testing.T) {
 	})
 }
 
-// If the brokers that are there could form a serving group, no hold-down keeps
-// the Site lost.
-func TestNotLostIfAMajorityIsThere(t *testing.T) {
+// While brokers come and go, a Site is lost only if those that are there could
+// not form a serving group: no hold-down keeps it lost.
+func TestLostOnlyWithoutAMajority(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := history(t, 25)
-		w.cuts = farm.Cuts{}
-		must(t, w.decide())
-		seats, there, standbys := 0, 0, 0
-		for id, b := range w.p.Brokers {
-			staying := w.p.Online(id) && !w.p.Presence[id].Leaving
-			switch {
-			case b.Value.HasSeat():
+		w := undisturbed(t)
+		seats := 0
+		for _, b := range w.p.InOrder() {
+			if b.HasSeat() {
 				seats++
-				if staying {
-					there++
-				}
-			case b.Value.Enabled && staying && !b.Value.Draining:
-				standbys++
 			}
 		}
-		there = min(seats, there+standbys)
-		if v := w.p.Seats.Value; v.State == farm.StateLost && there >= farm.Majority(seats) {
-			t.Fatalf("lost, and %d of %d seats could be occupied: %+v", there, seats, v)
+		for range rapid.IntRange(0, 20).Draw(t, "things") {
+			if b := w.anyBroker(t); w.p.Online(b) {
+				w.dies(b)
+			} else {
+				w.online(b)
+			}
+			must(t, w.decide())
+			there := min(seats, len(w.p.Presence))
+			if v := w.p.Seats.Value; (v.State == farm.StateLost) != (there < farm.Majority(seats)) {
+				t.Fatalf("%s, and %d of %d seats could be occupied: %+v", v.State, there, seats, v.Seats)
+			}
 		}
 	})
+}
+
+// undisturbed is an armed Site whose brokers have all been online for long.
+func undisturbed(t *rapid.T) *world {
+	w := newWorld()
+	for i := range rapid.IntRange(3, 6).Draw(t, "seats") {
+		w.putBroker(farm.Broker{ID: farm.BrokerID(fmt.Sprintf("cb-%d", i+1)), Mode: farm.ModeActive, Enabled: true, Priority: i})
+	}
+	for i := range rapid.IntRange(0, 2).Draw(t, "standbys") {
+		w.putBroker(farm.Broker{ID: farm.BrokerID(fmt.Sprintf("cb-%d", i+11)), Mode: farm.ModeStandby, Enabled: true, Priority: i + 11})
+	}
+	for _, b := range w.p.InOrder() {
+		w.online(b.ID)
+	}
+	for i := range rapid.IntRange(0, 12).Draw(t, "providers") {
+		w.putProvider(farm.Provider{ID: farm.ProviderID(fmt.Sprintf("vc-%d", i+1)), Enabled: true, Preferred: farm.Automatic})
+	}
+	must(t, w.decide())
+	w.pass(24 * time.Hour)
+	must(t, w.decide())
+	return w
 }
 
 // When all Providers are Automatic and nothing forbids it, no eligible broker
@@ -337,23 +357,7 @@ func TestNothingMovesTwiceByItself(t *testing.T) {
 // leaves everything as before.
 func TestEverythingIsAsBefore(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := newWorld()
-		for i := range rapid.IntRange(3, 6).Draw(t, "seats") {
-			w.putBroker(farm.Broker{ID: farm.BrokerID(fmt.Sprintf("cb-%d", i+1)), Mode: farm.ModeActive, Enabled: true, Priority: i})
-		}
-		for i := range rapid.IntRange(0, 2).Draw(t, "standbys") {
-			w.putBroker(farm.Broker{ID: farm.BrokerID(fmt.Sprintf("cb-%d", i+11)), Mode: farm.ModeStandby, Enabled: true, Priority: i + 11})
-		}
-		seats := w.p.InOrder()
-		for _, b := range seats {
-			w.online(b.ID)
-		}
-		for i := range rapid.IntRange(0, 12).Draw(t, "providers") {
-			w.putProvider(farm.Provider{ID: farm.ProviderID(fmt.Sprintf("vc-%d", i+1)), Enabled: true, Preferred: farm.Automatic})
-		}
-		must(t, w.decide())
-		w.pass(24 * time.Hour)
-		must(t, w.decide())
+		w := undisturbed(t)
 		owners := func() map[farm.ProviderID]farm.BrokerID {
 			m := map[farm.ProviderID]farm.BrokerID{}
 			for id, o := range w.p.Owners {
@@ -362,7 +366,7 @@ func TestEverythingIsAsBefore(t *testing.T) {
 			return m
 		}
 		before, beforeSeats := owners(), w.p.Seats.Value.Seats
-		lost := rapid.SampledFrom(seats).Draw(t, "lost").ID
+		lost := rapid.SampledFrom(w.p.InOrder()).Draw(t, "lost").ID
 		w.dies(lost)
 		must(t, w.decide())
 		must(t, w.settle())
