@@ -86,10 +86,8 @@ func newPlanner(s Situation, v Seats) *planner {
 		placed:    map[ProviderID]placing{},
 		homeward:  map[ProviderID]homecoming{},
 	}
-	for _, id := range v.Serving {
-		if b := s.Picture.Brokers[id].Value; !b.Draining && !s.Picture.Presence[id].Leaving {
-			pl.eligible[id] = true
-		}
+	for _, id := range s.Picture.eligible(v) {
+		pl.eligible[id] = true
 	}
 	for id := range s.Picture.Owners {
 		if pl.underWay(id) {
@@ -97,6 +95,16 @@ func newPlanner(s Situation, v Seats) *planner {
 		}
 	}
 	return pl
+}
+
+// eligible is who may own Providers by a verdict.
+func (p *Picture) eligible(v Seats) (ids []BrokerID) {
+	for _, id := range v.Serving {
+		if !p.Brokers[id].Value.Draining && !p.Presence[id].Leaving {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // underWay reports whether a planned handover is on its way and may go on.
@@ -171,15 +179,15 @@ func obstacle(p *Picture, v Seats, b BrokerID) (Reason, string) {
 	case config.Value.Draining:
 		return ReasonBrokerDraining, fmt.Sprintf("Broker %s is draining.", b)
 	case config.Value.Mode == ModeStandby && !v.seated(b):
-		return ReasonStandbyReleased, fmt.Sprintf("Broker %s is standby.", b)
+		return ReasonStandbyReleased, fmt.Sprintf("Broker %s is standby; it owns Providers only while it stands in for a lost broker.", b)
 	case !v.seated(b) && v.Returns[b].Held:
-		return reasonHoldDown, fmt.Sprintf("Broker %s has just come back; it takes its seat again once it has been steady for %s.", b, holdDown(p.Site.Value, v.Returns[b].Flaps))
+		return reasonHoldDown, fmt.Sprintf("Broker %s has just come back; it takes its seat again once it has been steady for its hold-down of %s.", b, holdDown(p.Site.Value, v.Returns[b].Flaps))
 	case !v.seated(b):
 		return ReasonStandbyReleased, fmt.Sprintf("Broker %s sits on no seat.", b)
 	case !slices.Contains(v.Serving, b):
 		return ReasonBrokerOutOfContact, outOfContact(b)
 	case v.Returns[b].Held:
-		return reasonHoldDown, fmt.Sprintf("Broker %s has just come back; Providers return once it has been steady for %s.", b, holdDown(p.Site.Value, v.Returns[b].Flaps))
+		return reasonHoldDown, fmt.Sprintf("Broker %s has just come back; Providers return once it has been steady for its hold-down of %s.", b, holdDown(p.Site.Value, v.Returns[b].Flaps))
 	}
 	return "", ""
 }
@@ -301,6 +309,8 @@ func (pl *planner) leave(id ProviderID, c Provider, o Ownership) {
 		reason = ReasonOperatorDrain
 	case reason == reasonHoldDown || reason == "":
 		reason = ReasonStandbyReleased
+	case pl.p.Brokers[o.Broker].Value.Mode == ModeStandby && reason == ReasonStandbyReleased:
+		message = fmt.Sprintf("Broker %s is standby.", o.Broker)
 	}
 	if leaving && pl.v.State == StateOff {
 		// No takeover while high availability is off: it waits for its broker.
