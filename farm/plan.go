@@ -206,7 +206,7 @@ func (v Seats) seated(b BrokerID) bool {
 func (pl *planner) keepOrMove(id ProviderID, c Provider, o Ownership) {
 	if pl.underWay(id) {
 		pl.load[o.Target]++
-		if o.TargetHome == o.Broker && pl.eligible[o.Broker] {
+		if o.TargetHome == o.Broker && pl.eligible[o.Broker] && pl.goesHome(ReasonFailback) {
 			pl.wait(o.Target, o.Broker) // the drain is over, and it comes back
 		}
 		return
