@@ -7,18 +7,16 @@ import (
 )
 
 // balance spreads the Automatic Providers so that counts differ by at most one.
-// It moves nothing to or from a broker that has just come back or to which the
-// operator is to move Providers home, nothing that is at, or on its way to,
-// where its settings want it, and nothing that is newly home. A Provider away
-// from home keeps its home and goes first; one that failback once brought home
-// goes last.
+// It moves nothing to or from a broker that has just come back, nor the one that
+// stands in for it, nor one to which the operator is to move Providers home; and
+// nothing that is at, or on its way to, where its settings want it.
 func (pl *planner) balance() {
 	if pl.v.State == StateOff || pl.v.State == StateLost {
 		return
 	}
 	var pool []BrokerID
 	for _, id := range pl.pool() {
-		if !pl.held(id) && !pl.awaited[id] {
+		if !pl.held(id) && !pl.awaited[id] && !pl.parting(id) {
 			pool = append(pool, id)
 		}
 	}
@@ -31,45 +29,76 @@ func (pl *planner) balance() {
 		if id == "" {
 			return
 		}
-		pl.load[from]--
-		delete(pl.settled, id)
-		if w, ok := pl.placed[id]; ok {
-			// It gets a new owner in this very plan: let it be the right one.
-			next := pl.record(id)
-			next.Broker, next.Incarnation = to, pl.p.Presence[to].Incarnation
-			next.Message = fmt.Sprintf("%s %s has the fewest Providers.", w.because, to)
-			pl.load[to]++
-			pl.put(id, next)
-			continue
+		if home := pl.record(id).Home; slices.Contains(pool, home) && pl.load[home] == pl.load[to] {
+			to = home // of several that would do
 		}
-		pl.handover(id, pl.p.Owners[id].Value, to, ReasonRebalance,
-			fmt.Sprintf("%s has %s, %s has %d.", from, count(pl.load[from]+1, "Provider"), to, pl.load[to]), false)
+		pl.spread(id, from, to)
 	}
+}
+
+// spread makes that a Provider does not go, or stay, where there are too many:
+// by another choice of what this plan does anyway, or by a move.
+func (pl *planner) spread(id ProviderID, from, to BrokerID) {
+	pl.load[from]--
+	delete(pl.settled, id)
+	if h, ok := pl.homeward[id]; ok {
+		pl.turnBack(h, to)
+		return
+	}
+	if w, ok := pl.placed[id]; ok {
+		next := pl.record(id)
+		next.Broker, next.Incarnation = to, pl.p.Presence[to].Incarnation
+		next.Message = fmt.Sprintf("%s %s has the fewest Providers.", w.because, to)
+		pl.load[to]++
+		pl.put(id, next)
+		return
+	}
+	if pl.refusals[id].Wanted == to {
+		delete(pl.refusals, id)
+	}
+	pl.handover(id, pl.p.Owners[id].Value, to, ReasonRebalance,
+		fmt.Sprintf("%s has %s, %s has %d.", from, count(pl.load[from]+1, "Provider"), to, pl.load[to]), false)
 }
 
 func (pl *planner) byLoad(a, b BrokerID) int { return cmp.Compare(pl.load[a], pl.load[b]) }
 
 // movable is the Provider to move from the fullest broker with more than limit.
+// What has not moved yet goes first, of that what can stay where there are
+// fewest; then what is away from home, which it keeps; last what failback once
+// brought home. Equals go by ID: independent of map order.
 func (pl *planner) movable(pool []BrokerID, limit int) (id ProviderID, from BrokerID) {
-	away := func(id ProviderID) bool { return pl.record(id).Home != "" }
-	returned := func(id ProviderID) bool { return pl.record(id).Reason == ReasonFailback }
 	for provider, b := range pl.settled {
 		if !slices.Contains(pool, b) || pl.load[b] <= limit {
 			continue
 		}
-		// Fullest first, then away from home, then not brought home, then by ID:
-		// independent of map order.
-		better := id == "" || cmp.Or(
+		if id == "" || cmp.Or(
 			-cmp.Compare(pl.load[b], pl.load[from]),
-			-compareBool(away(provider), away(id)),
-			compareBool(returned(provider), returned(id)),
+			cmp.Compare(pl.cost(provider), pl.cost(id)),
 			cmp.Compare(provider, id),
-		) < 0
-		if better {
+		) < 0 {
 			id, from = provider, b
 		}
 	}
 	return id, from
+}
+
+// cost ranks what may move from one broker; the smallest goes first.
+func (pl *planner) cost(id ProviderID) int {
+	const moves = 1 << 30 // more than any load
+	o := pl.record(id)
+	if h, ok := pl.homeward[id]; ok {
+		return pl.load[h.owner.Broker]
+	}
+	_, placed := pl.placed[id]
+	switch {
+	case placed:
+		return 0
+	case o.Home != "":
+		return moves
+	case o.Reason != ReasonFailback:
+		return moves + 1
+	}
+	return moves + 2
 }
 
 // record is the ownership as this plan leaves it.
@@ -78,14 +107,4 @@ func (pl *planner) record(id ProviderID) Ownership {
 		return d.Next
 	}
 	return pl.p.Owners[id].Value
-}
-
-func compareBool(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case a:
-		return 1
-	}
-	return -1
 }

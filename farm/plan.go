@@ -34,7 +34,9 @@ func Plan(s Situation) Outcome {
 		pl.settle(id)
 	}
 	pl.place()
+	pl.expect()
 	pl.balance()
+	pl.bringHome()
 	out.Decisions, out.Refusals = pl.result()
 	return out
 }
@@ -49,7 +51,6 @@ type planner struct {
 	eligible map[BrokerID]bool
 	load     map[BrokerID]int  // Providers each eligible broker has, or will have
 	moves    int               // planned handovers under way
-	changed  Revision          // when the Site last changed other than by moves
 	awaited  map[BrokerID]bool // the operator is to move Providers home to it
 	unplaced []placing
 
@@ -57,6 +58,8 @@ type planner struct {
 	refusals  map[ProviderID]Refusal
 	settled   map[ProviderID]BrokerID // who has it in the end; only those that balance may move
 	placed    map[ProviderID]placing  // those that get a new owner at once
+	homeward  map[ProviderID]homecoming
+	waiting   []waiting
 }
 
 // placing is a Provider that needs an owner, any eligible one.
@@ -66,6 +69,8 @@ type placing struct {
 	urgent  bool // not counted against the limit of parallel moves
 	reason  Reason
 	because string // the first half of the message
+	// waitsFor is its home, if that has just come back: it is to go there soon.
+	waitsFor BrokerID
 }
 
 func newPlanner(s Situation, v Seats) *planner {
@@ -79,19 +84,27 @@ func newPlanner(s Situation, v Seats) *planner {
 		refusals:  map[ProviderID]Refusal{},
 		settled:   map[ProviderID]BrokerID{},
 		placed:    map[ProviderID]placing{},
+		homeward:  map[ProviderID]homecoming{},
 	}
-	for _, id := range v.Serving {
-		if b := s.Picture.Brokers[id].Value; !b.Draining && !s.Picture.Presence[id].Leaving {
-			pl.eligible[id] = true
-		}
+	for _, id := range s.Picture.eligible(v) {
+		pl.eligible[id] = true
 	}
-	pl.changed = pl.lastChange()
 	for id := range s.Picture.Owners {
 		if pl.underWay(id) {
 			pl.moves++
 		}
 	}
 	return pl
+}
+
+// eligible is who may own Providers by a verdict.
+func (p *Picture) eligible(v Seats) (ids []BrokerID) {
+	for _, id := range v.Serving {
+		if !p.Brokers[id].Value.Draining && !p.Presence[id].Leaving {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // underWay reports whether a planned handover is on its way and may go on.
@@ -166,15 +179,15 @@ func obstacle(p *Picture, v Seats, b BrokerID) (Reason, string) {
 	case config.Value.Draining:
 		return ReasonBrokerDraining, fmt.Sprintf("Broker %s is draining.", b)
 	case config.Value.Mode == ModeStandby && !v.seated(b):
-		return ReasonStandbyReleased, fmt.Sprintf("Broker %s is standby.", b)
+		return ReasonStandbyReleased, fmt.Sprintf("Broker %s is standby; it owns Providers only while it stands in for a lost broker.", b)
 	case !v.seated(b) && v.Returns[b].Held:
-		return reasonHoldDown, fmt.Sprintf("Broker %s has just come back; it takes its seat again once it has been steady for %s.", b, holdDown(p.Site.Value, v.Returns[b].Flaps))
+		return reasonHoldDown, fmt.Sprintf("Broker %s has just come back; it takes its seat again once it has been steady for its hold-down of %s.", b, holdDown(p.Site.Value, v.Returns[b].Flaps))
 	case !v.seated(b):
 		return ReasonStandbyReleased, fmt.Sprintf("Broker %s sits on no seat.", b)
 	case !slices.Contains(v.Serving, b):
 		return ReasonBrokerOutOfContact, outOfContact(b)
 	case v.Returns[b].Held:
-		return reasonHoldDown, fmt.Sprintf("Broker %s has just come back; Providers return once it has been steady for %s.", b, holdDown(p.Site.Value, v.Returns[b].Flaps))
+		return reasonHoldDown, fmt.Sprintf("Broker %s has just come back; Providers return once it has been steady for its hold-down of %s.", b, holdDown(p.Site.Value, v.Returns[b].Flaps))
 	}
 	return "", ""
 }
@@ -193,6 +206,9 @@ func (v Seats) seated(b BrokerID) bool {
 func (pl *planner) keepOrMove(id ProviderID, c Provider, o Ownership) {
 	if pl.underWay(id) {
 		pl.load[o.Target]++
+		if o.TargetHome == o.Broker && pl.eligible[o.Broker] && pl.goesHome(ReasonFailback) {
+			pl.wait(o.Target, o.Broker) // the drain is over, and it comes back
+		}
 		return
 	}
 	if o.Target != "" {
@@ -216,7 +232,13 @@ func (pl *planner) keepOrMove(id ProviderID, c Provider, o Ownership) {
 	// drain, so that going there is failback.
 	back := o.Home == want
 	reason, message := pl.hindrance(want, why, back)
+	goesHome := pl.goesHome(why)
 	switch {
+	case reason == reasonHoldDown && goesHome:
+		pl.refuse(id, want, reason, message)
+		pl.load[o.Broker]++
+		pl.wait(o.Broker, want)
+		return
 	case reason != "":
 		pl.refuse(id, want, reason, message)
 		pl.stay(id, c, o)
@@ -231,15 +253,25 @@ func (pl *planner) keepOrMove(id ProviderID, c Provider, o Ownership) {
 		pl.awaited[want] = true
 		return
 	}
+	if goesHome {
+		pl.comeHome(homecoming{placing: placing{id: id, reason: why}, owner: o, home: want,
+			message: fmt.Sprintf("Its home %s is back.", want), mayStay: true})
+		return
+	}
 	message = map[Reason]string{
 		ReasonOperatorMove:       "The operator moved it to %s.",
 		ReasonPreferredAvailable: "Its Preferred Connection Broker %s is available.",
-		ReasonFailback:           "Its home %s is back.",
 	}[why]
 	if back && why == ReasonPreferredAvailable {
 		why = ReasonFailback
 	}
 	pl.handover(id, o, want, why, fmt.Sprintf(message, want), false)
+}
+
+// goesHome reports whether a move for that reason is that of an Automatic
+// Provider going home by itself.
+func (pl *planner) goesHome(why Reason) bool {
+	return why == ReasonFailback && pl.p.Site.Value.Failback.Mode != FailbackManual
 }
 
 // hindrance is obstacle, except that an operator's move does not wait for a
@@ -259,7 +291,7 @@ func (pl *planner) stay(id ProviderID, c Provider, o Ownership) {
 
 // rest notes who has a Provider in the end, if balance may move it from there.
 func (pl *planner) rest(id ProviderID, c Provider, b BrokerID) {
-	if c.Preferred.Mode != PreferenceManual && c.MovedTo == "" && !pl.newlyHome(id) {
+	if c.Preferred.Mode != PreferenceManual && c.MovedTo == "" {
 		pl.settled[id] = b
 	}
 }
@@ -277,6 +309,8 @@ func (pl *planner) leave(id ProviderID, c Provider, o Ownership) {
 		reason = ReasonOperatorDrain
 	case reason == reasonHoldDown || reason == "":
 		reason = ReasonStandbyReleased
+	case pl.p.Brokers[o.Broker].Value.Mode == ModeStandby && reason == ReasonStandbyReleased:
+		message = fmt.Sprintf("Broker %s is standby.", o.Broker)
 	}
 	if leaving && pl.v.State == StateOff {
 		// No takeover while high availability is off: it waits for its broker.
@@ -369,15 +403,23 @@ func (pl *planner) place() {
 			continue
 		}
 		reason, message := pl.hindrance(want, why, o.Home == want)
-		if reason == reasonHoldDown && pl.eligible[want] && pl.noneSteady() {
-			reason = "" // nobody else would do for the hold-down: no need to move twice
+		if reason == reasonHoldDown && pl.eligible[want] && (pl.noneSteady() || pl.regained(w, want)) {
+			reason = "" // no need to move twice
 		}
 		if reason != "" {
 			pl.refuse(w.id, want, reason, message)
+			if reason == reasonHoldDown && pl.goesHome(why) {
+				w.waitsFor = want
+			}
 			rest = append(rest, w)
 			continue
 		}
-		pl.give(w, o, want, fmt.Sprintf("%s It belongs to %s.", w.because, want))
+		message = fmt.Sprintf("%s It belongs to %s.", w.because, want)
+		if w.planned && why == ReasonFailback {
+			pl.comeHome(homecoming{placing: w, owner: o, home: want, message: message})
+			continue
+		}
+		pl.give(w, o, want, message)
 	}
 	for _, w := range rest {
 		o := pl.p.Owners[w.id].Value
@@ -400,6 +442,12 @@ func (pl *planner) noneSteady() bool {
 	return true
 }
 
+// regained reports whether a Provider that nobody could serve may go straight to
+// a broker that has just come back, once, but does not keep flapping.
+func (pl *planner) regained(w placing, home BrokerID) bool {
+	return w.reason == ReasonMajorityRegained && pl.v.Returns[home].Flaps == 0
+}
+
 func (pl *planner) give(w placing, o Ownership, to BrokerID, message string) {
 	if w.planned {
 		pl.handover(w.id, o, to, w.reason, message, w.urgent)
@@ -408,6 +456,10 @@ func (pl *planner) give(w placing, o Ownership, to BrokerID, message string) {
 	pl.placed[w.id] = w
 	w.because = message
 	pl.assign(w.id, o, to, w)
+	if w.waitsFor != "" {
+		pl.wait(to, w.waitsFor)
+		return
+	}
 	pl.rest(w.id, pl.p.Providers[w.id].Value, to)
 }
 

@@ -2,6 +2,7 @@ package farm
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -167,7 +168,7 @@ func (p *Picture) whyUnowned(c Provider, o Ownership, v Seats) (Reason, string) 
 	switch {
 	case v.State == StateOff && o.Broker != "":
 		return ReasonHighAvailabilityOff, fmt.Sprintf("Broker %s is offline and high availability is off: the Provider waits for it. %s", o.Broker, v.Message)
-	case v.State == StateOff:
+	case v.State == StateOff && !p.takes(c, o, v):
 		return ReasonHighAvailabilityOff, "No broker can own the Provider, and high availability is off. " + v.Message
 	case o.Broker != "":
 		return ReasonBrokerOffline, fmt.Sprintf("Broker %s is offline; no other broker has taken over yet.", o.Broker)
@@ -175,6 +176,20 @@ func (p *Picture) whyUnowned(c Provider, o Ownership, v Seats) (Reason, string) 
 		return ReasonInitial, "The Provider is waiting for its first owner."
 	}
 	return o.Reason, o.Message
+}
+
+// takes reports whether, while high availability is off, a broker can own a
+// Provider that nobody owns, so that it only waits to be given to it.
+func (p *Picture) takes(c Provider, o Ownership, v Seats) bool {
+	want, _ := favourite(p, c, o)
+	if want == "" && p.Brokers[o.Home].Value.HasSeat() {
+		want = o.Home
+	}
+	if want == "" {
+		return len(p.eligible(v)) > 0
+	}
+	reason, _ := obstacle(p, v, want)
+	return reason == ""
 }
 
 // preference says whether a Provider is where its settings want it.
@@ -226,11 +241,7 @@ func (p *Picture) BrokerStatus(id BrokerID) BrokerStatus {
 			}
 		}
 	}
-	for provider := range p.Providers {
-		if o := p.Owners[provider].Value; o.Broker == id && p.Alive(o.Owner()) {
-			st.Providers++
-		}
-	}
+	st.Providers = p.owned(id)
 	switch {
 	case st.StandsInFor != "":
 		st.Role = RoleActivated
@@ -254,13 +265,43 @@ func (p *Picture) BrokerStatus(id BrokerID) BrokerStatus {
 		st.State, st.Reason, st.Message = BrokerDisabled, ReasonBrokerDisabled, "The broker is disabled."
 	case !online:
 		st.State, st.Reason, st.Message = BrokerOffline, ReasonBrokerOffline, "No server is registered as this broker."
+		st.Since = p.offlineSince(id)
 	default:
 		st.State = BrokerOnline
 		if b.HasSeat() || st.Occupies != "" {
 			st.Reason, st.Message = obstacle(p, v, id)
 		}
+		if p.stuck(id, v) {
+			st.Message += " It cannot be emptied: no other broker is eligible."
+		}
 	}
 	return st
+}
+
+// stuck reports whether a draining broker has Providers and nobody to hand them
+// over to.
+func (p *Picture) stuck(id BrokerID, v Seats) bool {
+	return p.Brokers[id].Value.Draining && slices.Contains(v.Serving, id) && len(p.eligible(v)) == 0 && p.owned(id) > 0
+}
+
+// owned counts the Providers that a broker owns now.
+func (p *Picture) owned(id BrokerID) (n int) {
+	for provider := range p.Providers {
+		if o := p.Owners[provider].Value; o.Broker == id && p.Alive(o.Owner()) {
+			n++
+		}
+	}
+	return n
+}
+
+// offlineSince is when a broker went offline, if that is among the events kept.
+func (p *Picture) offlineSince(id BrokerID) time.Time {
+	for _, e := range slices.Backward(p.Events) {
+		if e.Type == EventBrokerOffline && e.Subject == BrokerSubject(id) {
+			return e.Time
+		}
+	}
+	return time.Time{}
 }
 
 // SiteStatus says how the Site stands.
@@ -321,6 +362,11 @@ func (p *Picture) warnings(v Seats) []Warning {
 	}
 	if p.Coordinator.Broker == "" && len(p.Presence) > 0 {
 		warn("no-coordinator", "No broker coordinates the Site at this moment; nothing is decided until one is elected.")
+	}
+	for _, b := range p.InOrder() {
+		if p.stuck(b.ID, v) {
+			warn("drain-cannot-finish", "Broker %s is draining and cannot be emptied: no other broker is eligible. Undrain a broker, or start another one.", b.ID)
+		}
 	}
 	if v.State == StateDegraded {
 		if left := len(v.Serving) - Majority(n); left <= 0 {

@@ -195,3 +195,38 @@ func TestWithoutACoordinatorTheVerdictIsWhatOneWouldFind(t *testing.T) {
 		}
 	}
 }
+
+// While high availability is off, a new Provider that a broker can take only
+// waits for it.
+func TestStatusOfANewProviderWhileHighAvailabilityIsOff(t *testing.T) {
+	for _, prefers := range []farm.Preference{farm.Automatic, farm.Manual("cb-2")} {
+		w := site(2, 0)
+		w.provider("vc-1", prefers)
+		if st := w.p.ProviderStatus("vc-1"); st.Reason != farm.ReasonInitial || st.Message != "The Provider is waiting for its first owner." {
+			t.Errorf("%+v: got %s: %s", prefers, st.Reason, st.Message)
+		}
+	}
+	w := site(2, 0)
+	w.provider("vc-1", farm.Manual("cb-2"))
+	w.dies("cb-2")
+	if st := w.p.ProviderStatus("vc-1"); st.Reason != farm.ReasonHighAvailabilityOff {
+		t.Errorf("its broker is offline: got %s: %s", st.Reason, st.Message)
+	}
+}
+
+func TestSinceWhenABrokerIsOffline(t *testing.T) {
+	w := running(t)
+	w.dies("cb-2")
+	if st := w.p.BrokerStatus("cb-2"); !st.Since.IsZero() {
+		t.Errorf("nobody has told: got %s", st.Since)
+	}
+	if err := w.decide(); err != nil {
+		t.Fatal(err)
+	}
+	w.p.Events = w.past
+	gone := w.now
+	w.pass(time.Hour)
+	if st := w.p.BrokerStatus("cb-2"); st.State != farm.BrokerOffline || !st.Since.Equal(gone) {
+		t.Errorf("got %s since %s, want since %s", st.State, st.Since, gone)
+	}
+}

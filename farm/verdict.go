@@ -70,8 +70,11 @@ func judge(s Situation) (v Seats, wake time.Duration) {
 	if v.Armed {
 		v.Returns, wake = s.returns()
 	}
-	v.Seats = p.occupy(own, v)
+	v.Seats = p.occupy(own, v, true)
 	v.serve(p.Site.Value, s.Cuts)
+	if v.State == StateLost {
+		v = v.withoutWaiting(s, own)
+	}
 	if v.State != was.State {
 		v.Since = s.Now
 	}
@@ -79,6 +82,19 @@ func judge(s Situation) (v Seats, wake time.Duration) {
 		v.Epoch++
 	}
 	return v, wake
+}
+
+// withoutWaiting is the verdict if brokers that have come back take their seats
+// at once, so that their stand-ins are free for empty ones; v if that makes no
+// majority either. While nobody is served, no hold-down protects anything.
+func (v Seats) withoutWaiting(s Situation, own []BrokerID) Seats {
+	tried := v
+	tried.Seats = s.Picture.occupy(own, v, false)
+	tried.serve(s.Picture.Site.Value, s.Cuts)
+	if tried.State == StateLost {
+		return v
+	}
+	return tried
 }
 
 func (v Seats) differs(was Seats) bool {
@@ -157,11 +173,12 @@ func (s Situation) returns() (next map[BrokerID]Return, wake time.Duration) {
 }
 
 // occupy says who sits on each seat: its own broker if it is there (and, where
-// a standby stands in for it, has been back for the hold-down); else, in an
+// a standby stands in for it, has been back for the hold-down, if it must wait
+// for that); else, in an
 // armed Site, the standby that stood in so far; else the first that can. A
 // broker that shuts down is as good as gone if a standby can take its seat: so
 // its Providers move once.
-func (p *Picture) occupy(own []BrokerID, v Seats) []Seat {
+func (p *Picture) occupy(own []BrokerID, v Seats, wait bool) []Seat {
 	stoodIn := map[BrokerID]BrokerID{}
 	taken := map[BrokerID]bool{}
 	standby := func(id BrokerID) bool {
@@ -170,7 +187,7 @@ func (p *Picture) occupy(own []BrokerID, v Seats) []Seat {
 	}
 	for _, s := range p.Seats.Value.Seats {
 		if v.Armed && s.Occupant != s.Broker && standby(s.Occupant) && slices.Contains(own, s.Broker) {
-			if !p.staying(s.Broker) || v.Returns[s.Broker].Held {
+			if !p.staying(s.Broker) || wait && v.Returns[s.Broker].Held {
 				stoodIn[s.Broker] = s.Occupant
 				taken[s.Occupant] = true
 			}
