@@ -41,6 +41,7 @@ vet: ## go vet
 
 lint: $(GOLANGCI_BIN) ## golangci-lint, the pinned version (built once, about a minute)
 	$(GOLANGCI_BIN) run --allow-parallel-runners ./...
+	cd e2e/containers && $(GOLANGCI_BIN) run --allow-parallel-runners ./...
 
 $(GOLANGCI_BIN):
 	@mkdir -p $(@D)

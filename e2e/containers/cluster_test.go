@@ -170,8 +170,7 @@ func (c *cluster) remove() {
 	if err := c.stack.Down(ctx, compose.RemoveOrphans(true), compose.RemoveVolumes(true)); err != nil {
 		fmt.Fprintln(os.Stderr, "the cluster is not removed:", err)
 	}
-	c.stack.Close()
-	_ = c.docker.Close()
+	_, _ = c.stack.Close(), c.docker.Close() // nothing can be done about it
 }
 
 // bench is the cluster as one test uses it.
