@@ -29,6 +29,7 @@ trap 'kill "$story" 2>/dev/null || true' EXIT
 echo
 echo "Killing the container of $victim, which owns vcenter:"
 "$docker" kill "$(container "$victim")" >/dev/null
+echo "$(date +%T)      killed"
 ask "$witness" await --without "$victim" >/dev/null
 
 echo
