@@ -12,7 +12,8 @@
 // Farm. If it later finds another one in that place, or an empty one, every call
 // that needs storage ends with ErrOtherFarm and every session is lost, until the
 // Farm is back; Latest stays as it was. A Farm that was put back to an earlier
-// state is the same Farm: sessions are lost, and Views go back once.
+// state is the same Farm: sessions are lost, and Views go back once, or leap ahead.
+// Nobody registers again before the lives have ended that went on without knowing.
 package store
 
 import (
@@ -163,6 +164,11 @@ type Session interface {
 
 	// TTL is what was granted, which may be more than was asked for.
 	TTL() time.Duration
+
+	// Lost reports whether the presence is known to be gone, without asking
+	// storage. Whoever is about to act on a View asks after having got it: one of a
+	// Farm that was put back may show this life as if it went on.
+	Lost() bool
 
 	// Renew keeps the presence alive for another TTL, counted by storage from
 	// some moment between call and return. Callers take the time before

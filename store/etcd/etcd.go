@@ -87,7 +87,7 @@ func New(cfg Config) (*Store, error) {
 		doubt:  make(chan struct{}, 1),
 		ended:  make(chan struct{}),
 	}
-	s.views.reset(store.NewDraft(nil, 0).View())
+	s.views.reset(store.NewDraft(nil, 0).View(), 0)
 	return s, nil
 }
 

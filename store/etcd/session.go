@@ -96,6 +96,11 @@ func (s *Store) tryRegister(ctx context.Context, site farm.SiteID, p farm.Presen
 		l.giveUp(ctx)
 		return nil, mark{}, err
 	}
+	if rest := s.views.turn.unsettled(l.ttl); rest > 0 {
+		l.giveUp(ctx)
+		pause(ctx, rest)
+		return nil, mark{}, translate(ctx, ctx.Err())
+	}
 	var t txn
 	t.created(l.key, 0)
 	t.put(l.key, value, clientv3.WithLease(clientv3.LeaseID(l.lease)))
@@ -146,6 +151,10 @@ func (l *session) Incarnation() farm.Incarnation { return l.incarnation }
 
 func (l *session) TTL() time.Duration { return l.ttl }
 
+// Lost reports what is known without asking storage. Who has a View of another
+// turn in hand is told: the turn began before that View was there.
+func (l *session) Lost() bool { return l.check() != nil }
+
 func (l *session) life() farm.Life { return farm.Life{Broker: l.broker, Incarnation: l.incarnation} }
 
 // end marks the session as lost.
@@ -183,10 +192,10 @@ func (l *session) Renew(ctx context.Context) error {
 	}
 	attempt := min(max(l.ttl/4, 200*time.Millisecond), readTimeout)
 	for {
-		seen := l.s.Latest().Revision
+		seen := l.s.here()
 		at, err := l.keepAlive(ctx, attempt)
-		if err == nil && at < seen {
-			_, err = l.s.now(ctx) // the member lags, or history has gone back: see
+		if err == nil && !seen.precedes(at) {
+			_, err = l.s.now(ctx) // the member lags, or storage was put back: see
 		}
 		switch {
 		case err == nil:
@@ -203,26 +212,26 @@ func (l *session) Renew(ctx context.Context) error {
 	}
 }
 
-// keepAlive sends one renewal and waits for its answer, and returns the revision
-// of the member that gave it.
-func (l *session) keepAlive(ctx context.Context, timeout time.Duration) (farm.Revision, error) {
+// keepAlive sends one renewal and waits for its answer, and returns the place
+// that the member which gave it is at.
+func (l *session) keepAlive(ctx context.Context, timeout time.Duration) (place, error) {
 	one, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	stream, err := l.s.leases.LeaseKeepAlive(one, grpc.WaitForReady(true))
 	if err != nil {
-		return 0, translate(ctx, err)
+		return place{}, translate(ctx, err)
 	}
 	if err := stream.Send(&etcdserverpb.LeaseKeepAliveRequest{ID: l.lease}); err != nil {
-		return 0, translate(ctx, err)
+		return place{}, translate(ctx, err)
 	}
 	resp, err := stream.Recv()
 	if err != nil {
-		return 0, translate(ctx, err)
+		return place{}, translate(ctx, err)
 	}
 	if resp.TTL <= 0 {
-		return 0, store.ErrLost
+		return place{}, store.ErrLost
 	}
-	return farm.Revision(resp.Header.GetRevision()), nil
+	return placeOf(resp.Header), nil
 }
 
 func (l *session) Announce(ctx context.Context, p farm.Presence) error {
@@ -238,9 +247,14 @@ func (l *session) Announce(ctx context.Context, p farm.Presence) error {
 	return nil
 }
 
-// Close gives the lease back, and with it the presence and the term.
+// Close gives the lease back, and with it the presence and the term. One of
+// another turn of history is left to run out: it says how long lives of that turn
+// may go on elsewhere.
 func (l *session) Close(ctx context.Context) error {
 	l.end()
+	if l.s.views.turn.Load() != l.turn {
+		return nil
+	}
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("close session: %w", translate(ctx, err))
 	}
