@@ -55,6 +55,7 @@ type Store struct {
 	views views
 	reads reads
 	ready atomic.Bool   // a View is there
+	keyed atomic.Bool   // the sealer's key is the Farm's
 	asks  chan struct{} // wants the watch to say how far it is
 	doubt chan struct{} // wants everything listed again
 

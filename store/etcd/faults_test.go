@@ -214,6 +214,7 @@ func TestWritesOfOthersInTheSameEtcdHoldNothingUp(t *testing.T) {
 func TestAFullEtcdSaysSoAndKeepsLeasesAlive(t *testing.T) {
 	t.Parallel()
 	m := newMemory(t, etcdtest.StartWith(t, func(c *embed.Config) { c.QuotaBackendBytes = 4 << 20 }))
+	m.sealer = nil
 	st := m.open(t)
 	put(t, st, 1)
 	s, err := st.Register(within(t, 5*time.Second), "hq", farm.Presence{Broker: "cb-1"}, 5*time.Second)
