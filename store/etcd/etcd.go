@@ -28,7 +28,6 @@ const DefaultPrefix = "/quorate/"
 // a member that is frozen does not hold up what another one can answer.
 const (
 	readTimeout    = time.Second            // a read; it is asked again
-	askTimeout     = 400 * time.Millisecond // a read of nothing but the revision
 	writeTimeout   = 3 * time.Second        // a transaction; long enough for a leader's election
 	attemptTimeout = time.Second            // an attempt of one that can be sent again
 	resendWait     = 20 * time.Millisecond  // before it is sent again, with jitter

@@ -93,7 +93,7 @@ type read struct {
 // now returns how far storage is, no earlier than the call. It is ErrOtherFarm
 // if storage is not this Farm's.
 func (s *Store) now(ctx context.Context) (mark, error) {
-	return askFor(ctx, 2*askTimeout, "ask for the revision", func(ctx context.Context) (mark, error) {
+	return askFor(ctx, 2*readTimeout, "ask for the revision", func(ctx context.Context) (mark, error) {
 		r := s.join()
 		select {
 		case <-r.done:
@@ -139,7 +139,7 @@ func (s *Store) readOn() {
 // what has been seen before, storage was put back to an earlier state, and
 // everything is to be listed again first.
 func (s *Store) readNow() (mark, error) {
-	ctx, cancel := context.WithTimeout(s.client.Ctx(), askTimeout)
+	ctx, cancel := context.WithTimeout(s.client.Ctx(), readTimeout)
 	defer cancel()
 	known, turn, seen := s.met(), s.views.turn.Load(), s.here()
 	resp, err := s.client.Get(ctx, s.keys.farm())
