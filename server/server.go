@@ -143,7 +143,7 @@ func announce(log *slog.Logger, cfg Config, addr net.Addr, p Process) {
 		"site", cfg.Site, "broker", cfg.Broker, "etcd", cfg.Etcd)
 	timing := cfg.Timing()
 	bounds := timing.Bounds()
-	log.Info("takeover bounds", "brokerLost", bounds.BrokerLost, "brokerAndStorageLeader", bounds.BrokerAndStorageLeader,
+	log.Info("takeover bounds", "brokerLost", bounds.BrokerLost, "brokerAndEtcdLeader", bounds.BrokerAndStorageLeader,
 		"plannedMove", bounds.PlannedMove, "ttl", timing.TTL, "margin", timing.Margin)
 	fmt.Fprintf(p.Stdout, "A crashed broker's Providers are taken over within %v; if an etcd leader dies too, within %v.\n",
 		bounds.BrokerLost, bounds.BrokerAndStorageLeader)

@@ -93,7 +93,6 @@ func (s *Store) tryRegister(ctx context.Context, site farm.SiteID, p farm.Presen
 		return nil, mark{}, err
 	}
 	if err := l.grant(ctx, ttl); err != nil {
-		l.giveUp(ctx)
 		return nil, mark{}, err
 	}
 	if rest := s.views.turn.unsettled(l.ttl); rest > 0 {
@@ -114,8 +113,25 @@ func (s *Store) tryRegister(ctx context.Context, site farm.SiteID, p farm.Presen
 	return l, mark{}, nil
 }
 
+// grant takes a lease, and gives it up if that fails or ctx ends. Its request is
+// not cancelled with ctx: on its way, it could reach etcd after the revocation.
 func (l *session) grant(ctx context.Context, ttl time.Duration) error {
-	one, cancel := context.WithTimeout(ctx, writeTimeout)
+	answer := make(chan error, 1)
+	go func() { answer <- l.askGrant(ttl) }()
+	select {
+	case err := <-answer:
+		if err != nil {
+			l.giveUp(ctx)
+		}
+		return translate(ctx, err)
+	case <-ctx.Done():
+		go func() { <-answer; l.giveUp(ctx) }()
+		return translate(ctx, ctx.Err())
+	}
+}
+
+func (l *session) askGrant(ttl time.Duration) error {
+	one, cancel := context.WithTimeout(l.s.client.Ctx(), writeTimeout)
 	defer cancel()
 	seconds := int64((ttl + time.Second - 1) / time.Second)
 	resp, err := l.s.leases.LeaseGrant(one, &etcdserverpb.LeaseGrantRequest{TTL: seconds, ID: l.lease}, grpc.WaitForReady(true))
@@ -123,7 +139,7 @@ func (l *session) grant(ctx context.Context, ttl time.Duration) error {
 		err = errors.New(resp.Error)
 	}
 	if err != nil {
-		return translate(ctx, err)
+		return err
 	}
 	l.ttl = time.Duration(resp.TTL) * time.Second
 	return nil
