@@ -95,6 +95,7 @@ func (s *Store) tryRegister(ctx context.Context, site farm.SiteID, p farm.Presen
 	if err := l.grant(ctx, ttl); err != nil {
 		return nil, mark{}, err
 	}
+	turn := s.views.turn.Load() // if it ends from here on, this life ends with it
 	if rest := s.views.turn.unsettled(l.ttl); rest > 0 {
 		l.giveUp(ctx)
 		pause(ctx, rest)
@@ -108,7 +109,7 @@ func (s *Store) tryRegister(ctx context.Context, site farm.SiteID, p farm.Presen
 		l.giveUp(ctx)
 		return nil, o.mark(), err
 	}
-	l.incarnation, l.turn = farm.Incarnation(o.revision), o.turn
+	l.incarnation, l.turn = farm.Incarnation(o.revision), turn
 	s.settle(ctx, o.revision)
 	return l, mark{}, nil
 }
@@ -116,16 +117,17 @@ func (s *Store) tryRegister(ctx context.Context, site farm.SiteID, p farm.Presen
 // grant takes a lease, and gives it up if that fails or ctx ends. Its request is
 // not cancelled with ctx: on its way, it could reach etcd after the revocation.
 func (l *session) grant(ctx context.Context, ttl time.Duration) error {
-	answer := make(chan error, 1)
-	go func() { answer <- l.askGrant(ttl) }()
+	var err error
+	answered := make(chan struct{})
+	go func() { defer close(answered); err = l.askGrant(ttl) }()
 	select {
-	case err := <-answer:
+	case <-answered:
 		if err != nil {
 			l.giveUp(ctx)
 		}
 		return translate(ctx, err)
 	case <-ctx.Done():
-		go func() { <-answer; l.giveUp(ctx) }()
+		go func() { <-answered; l.giveUp(ctx) }()
 		return translate(ctx, ctx.Err())
 	}
 }
