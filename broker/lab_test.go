@@ -80,7 +80,7 @@ func (l *lab) start(id farm.BrokerID, mode farm.Mode) {
 }
 
 // startAll starts active brokers cb-1…, then standbys, one after the other, so
-// that their order is their priority.
+// that their order is their priority and the first is the coordinator.
 func (l *lab) startAll(active, standby int) {
 	for i := range active + standby {
 		mode := farm.ModeActive
@@ -89,7 +89,7 @@ func (l *lab) startAll(active, standby int) {
 		}
 		id := farm.BrokerID(fmt.Sprintf("cb-%d", i+1))
 		l.start(id, mode)
-		l.await("broker online", func(p *farm.Picture) bool { return p.Online(id) })
+		l.await("broker online", func(p *farm.Picture) bool { return p.Online(id) && p.Coordinator.Broker != "" })
 	}
 }
 
