@@ -57,7 +57,7 @@ func (l *life) awaitChange(ctx context.Context, after farm.Revision) error {
 
 // assign tells each keeper its duty, starting and retiring keepers as needed.
 func (l *life) assign(p *farm.Picture, keepers map[farm.ProviderID]*keeper) {
-	acting := p.Seats.Value.State != farm.StateLost && l.permit.holds() && p.Alive(l.me)
+	acting := p.Seats.Value.State != farm.StateLost && l.permit.holds() && p.Alive(l.me) && !l.session.Lost()
 	concerns := map[farm.ProviderID]duty{}
 	agents := 0
 	for id, record := range p.Owners {

@@ -45,6 +45,10 @@ type Config struct {
 	Metrics prometheus.Registerer // nil: none
 }
 
+// presentTold is how often it is said that another life of this broker keeps it
+// from registering.
+const presentTold = time.Minute
+
 // DefaultConfig returns settings that lack only identity, store and drivers.
 func DefaultConfig() Config {
 	return Config{
@@ -161,7 +165,12 @@ func (c Config) register(ctx context.Context) (session store.Session, err error)
 		c.Log.Info("this broker is still present; waiting for its former life to end")
 	}
 	err = c.insist(ctx, "registering", func(ctx context.Context) error {
-		session, err = c.Store.Register(ctx, c.Site, c.presence(), c.TTL)
+		attempt, cancel := context.WithTimeout(ctx, presentTold)
+		defer cancel()
+		session, err = c.Store.Register(attempt, c.Site, c.presence(), c.TTL)
+		if attempt.Err() != nil && ctx.Err() == nil {
+			err = fmt.Errorf("still waiting; were two servers given the same --broker? %w", err)
+		}
 		return err
 	})
 	return session, err

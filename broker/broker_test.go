@@ -288,3 +288,22 @@ func TestASecretIsSentOnlyWhereItWasStoredFor(t *testing.T) {
 		}
 	})
 }
+
+// A Farm that was put back shows a life as if it went on, and lets it own again
+// what it has given away since.
+func TestALostLifeDoesNotActThoughTheViewShowsItAsOwner(t *testing.T) {
+	inLab(t, func(l *lab) {
+		l.startAll(3, 0)
+		l.await("armed", state(farm.StateOn))
+		l.lost.Store("cb-2")
+		l.provider("vc-1", farm.Manual("cb-2"))
+		l.await("owned", func(p *farm.Picture) bool { return p.Owners["vc-1"].Value.Broker == "cb-2" })
+		time.Sleep(testTTL)
+		if acting := l.pool.active(); len(acting) != 0 {
+			t.Errorf("it acts: %v", acting)
+		}
+		l.lost.Store("")
+		l.provider("vc-2", farm.Manual("cb-2"))
+		l.connected("vc-1", "vc-2")
+	})
+}

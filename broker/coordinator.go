@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/quorate/quorate/farm"
@@ -86,16 +87,40 @@ func (l *life) apply(ctx context.Context, term store.Term, p *farm.Picture, out 
 		}
 		for _, d := range out.Decisions {
 			l.Log.Info("decided", "provider", d.Provider, "from", d.Was.Value.Broker, "to", d.Next.Broker,
-				"target", d.Next.Target, "epoch", d.Next.Epoch, "reason", d.Next.Reason)
+				"target", d.Next.Target, "epoch", d.Next.Epoch, "reason", why(d.Next))
 		}
 		if out.Seats != nil {
-			l.Log.Info("verdict", "state", out.Seats.State, "reason", out.Seats.Reason, "seats", out.Seats.Seats)
+			l.Log.Info("verdict", "state", out.Seats.State, "reason", out.Seats.Reason, "seats", occupants(out.Seats.Seats))
 		}
 	}
 	if len(p.Events) >= store.EventsInView {
 		return term.Trim(ctx, eventsKept)
 	}
 	return nil
+}
+
+// why is the reason of what was decided: of the move that is asked for, if one is.
+func why(o farm.Ownership) farm.Reason {
+	if o.Target != "" {
+		return o.TargetReason
+	}
+	return o.Reason
+}
+
+// occupants are the seats' brokers; one that sits on another's seat is told with it.
+func occupants(seats []farm.Seat) string {
+	var words []string
+	for _, s := range seats {
+		switch s.Occupant {
+		case s.Broker:
+			words = append(words, string(s.Broker))
+		case "":
+			words = append(words, string(s.Broker)+"=nobody")
+		default:
+			words = append(words, string(s.Broker)+"="+string(s.Occupant))
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 // await waits for a newer View, at most for d: then it returns the one there is.

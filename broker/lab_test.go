@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,6 +29,7 @@ type lab struct {
 	memory  *mem.Store
 	delay   time.Duration // of each report that a broker stores
 	reading func()        // happens when a broker next reads a secret
+	lost    atomic.Value  // the broker whose life is lost, whatever the View shows
 	pool    *pool
 	brokers map[farm.BrokerID]*running
 }
@@ -64,10 +66,11 @@ func (l *lab) start(id farm.BrokerID, mode farm.Mode) {
 	ctx, cancel := context.WithCancel(l.ctx)
 	r := &running{store: l.memory.Another(), stop: cancel, done: make(chan struct{})}
 	l.brokers[id] = r
+	l.lost.CompareAndSwap(nil, "")
 	c := DefaultConfig()
 	c.Site, c.Broker, c.Mode, c.Address = site, id, mode, "http://"+string(id)
 	c.TTL, c.Margin = testTTL, farm.MinMargin(testTTL)
-	c.Store, c.Drivers = slow{r.store, l.delay, &l.reading}, []provider.Driver{driver{l.pool, id}}
+	c.Store, c.Drivers = slow{r.store, l.delay, &l.reading, func() bool { return l.lost.Load() == string(id) }}, []provider.Driver{driver{l.pool, id}}
 	go func() {
 		defer close(r.done)
 		if err := Run(ctx, c); err != nil {
@@ -77,7 +80,7 @@ func (l *lab) start(id farm.BrokerID, mode farm.Mode) {
 }
 
 // startAll starts active brokers cb-1…, then standbys, one after the other, so
-// that their order is their priority.
+// that their order is their priority and the first is the coordinator.
 func (l *lab) startAll(active, standby int) {
 	for i := range active + standby {
 		mode := farm.ModeActive
@@ -86,7 +89,7 @@ func (l *lab) startAll(active, standby int) {
 		}
 		id := farm.BrokerID(fmt.Sprintf("cb-%d", i+1))
 		l.start(id, mode)
-		l.await("broker online", func(p *farm.Picture) bool { return p.Online(id) })
+		l.await("broker online", func(p *farm.Picture) bool { return p.Online(id) && p.Coordinator.Broker != "" })
 	}
 }
 
@@ -96,6 +99,7 @@ type slow struct {
 	store.Store
 	delay     time.Duration
 	meanwhile *func()
+	lost      func() bool
 }
 
 func (s slow) Secret(ctx context.Context, site farm.SiteID, id farm.ProviderID) (string, error) {
@@ -108,13 +112,16 @@ func (s slow) Secret(ctx context.Context, site farm.SiteID, id farm.ProviderID) 
 
 func (s slow) Register(ctx context.Context, site farm.SiteID, p farm.Presence, ttl time.Duration) (store.Session, error) {
 	session, err := s.Store.Register(ctx, site, p, ttl)
-	return slowSession{session, s.delay}, err
+	return slowSession{session, s.delay, s.lost}, err
 }
 
 type slowSession struct {
 	store.Session
 	delay time.Duration
+	lost  func() bool
 }
+
+func (s slowSession) Lost() bool { return s.lost() || s.Session.Lost() }
 
 func (s slowSession) Report(ctx context.Context, id farm.ProviderID, was farm.Stored[farm.Ownership], u store.Update) error {
 	if err := pause(ctx, s.delay); err != nil {

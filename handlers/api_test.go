@@ -330,7 +330,7 @@ func TestStorageThatDoesNotAnswer(t *testing.T) {
 		}
 	}
 	b.must("GET", "/healthz", "", 200)
-	b.must("GET", "/readyz", "", 503).has("/ready", false, "/checks/0/name", "etcd", "/checks/0/detail", "etcd is away.", "/checks/1/ok", false)
+	b.must("GET", "/readyz", "", 503).has("/ready", false, "/checks/0/name", "etcd", "/checks/0/detail", "etcd is away.", "/checks/1/ok", false, "/checks/1/detail", "etcd is away.")
 	b.api.Store = away{view: &store.View{}}
 	b.refused("GET", "/sites", "", 503, "unavailable") // not 401: whether the token is valid is not known
 }

@@ -153,7 +153,7 @@ func (a *API) readyz(w http.ResponseWriter, r *http.Request) error {
 	snapshot := Check{Name: "snapshot", OK: h.Ready && h.Current}
 	switch {
 	case !h.Ready:
-		snapshot.Detail = "The Farm has not been read from etcd yet."
+		snapshot.Detail = or(nonEmpty(h.Problem), "The Farm has not been read from etcd yet.")
 	case !h.Current:
 		snapshot.Detail = "The snapshot of the Farm has not caught up with etcd."
 	}

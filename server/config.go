@@ -101,6 +101,7 @@ func (c Config) Validate() error {
 	if c.Advertise != "" {
 		f.unless(isHTTP(c.Advertise), "--advertise", "must be a URL such as https://cb-1.example:8080; it is %q", c.Advertise)
 	}
+	f.unless(c.TLSCert == "" || !strings.HasPrefix(c.Advertise, "http://"), "--advertise", "must be https, since --tls-cert is given; it is %q", c.Advertise)
 	f.pair("--tls-cert", c.TLSCert, "--tls-key", c.TLSKey)
 
 	c.checkStorage(&f)

@@ -38,7 +38,7 @@ func withStore(ctx context.Context, cfg StorageConfig, stderr io.Writer, do func
 			return err
 		}
 		if cfg.SecretKeyFile != "" {
-			if err := checkSecretKeyOnce(ctx, st); err != nil {
+			if err := checkSecretKeyOnce(ctx, cfg.SecretKeyFile, st); err != nil {
 				return err
 			}
 		}
@@ -49,14 +49,10 @@ func withStore(ctx context.Context, cfg StorageConfig, stderr io.Writer, do func
 }
 
 // checkSecretKeyOnce is checkSecretKey for whom somebody waits.
-func checkSecretKeyOnce(ctx context.Context, st store.Store) error {
+func checkSecretKeyOnce(ctx context.Context, file string, st store.Store) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	err := st.CheckSecretKey(ctx)
-	if errors.Is(err, store.ErrSecretKey) {
-		return errOtherSecretKey
-	}
-	return err
+	return tryKey(ctx, file, st)
 }
 
 // commandLog tells of errors alone, such as a stored value that cannot be read

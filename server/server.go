@@ -110,8 +110,8 @@ func runBroker(ctx context.Context, cfg Config, st store.Store, token string, ou
 	if err := ensureRootToken(ctx, st, token, out, bc.Log); err != nil {
 		return err
 	}
-	if cfg.SecretKeyFile != "" {
-		if err := checkSecretKey(ctx, st, bc.Log); err != nil {
+	if cfg.SecretKeyFile != "" || cfg.Broker != "" {
+		if err := checkSecretKey(ctx, cfg.SecretKeyFile, st, bc.Log); err != nil {
 			return err
 		}
 	}
@@ -119,7 +119,12 @@ func runBroker(ctx context.Context, cfg Config, st store.Store, token string, ou
 		<-ctx.Done()
 		return nil
 	}
-	return broker.Run(ctx, bc)
+	g, ctx := errgroup.WithContext(ctx)
+	if cfg.SecretKeyFile == "" {
+		g.Go(func() error { return untilKeyed(ctx, st, bc.Log) })
+	}
+	g.Go(func() error { return broker.Run(ctx, bc) })
+	return g.Wait()
 }
 
 func brokerConfig(cfg Config, st store.Store, addr net.Addr, version string) broker.Config {
@@ -138,7 +143,7 @@ func announce(log *slog.Logger, cfg Config, addr net.Addr, p Process) {
 		"site", cfg.Site, "broker", cfg.Broker, "etcd", cfg.Etcd)
 	timing := cfg.Timing()
 	bounds := timing.Bounds()
-	log.Info("takeover bounds", "brokerLost", bounds.BrokerLost, "brokerAndStorageLeader", bounds.BrokerAndStorageLeader,
+	log.Info("takeover bounds", "brokerLost", bounds.BrokerLost, "brokerAndEtcdLeader", bounds.BrokerAndStorageLeader,
 		"plannedMove", bounds.PlannedMove, "ttl", timing.TTL, "margin", timing.Margin)
 	fmt.Fprintf(p.Stdout, "A crashed broker's Providers are taken over within %v; if an etcd leader dies too, within %v.\n",
 		bounds.BrokerLost, bounds.BrokerAndStorageLeader)

@@ -18,6 +18,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -262,6 +263,54 @@ func TestAServerWithAnotherSecretKeyEndsAlsoWhileThereIsNoSecret(t *testing.T) {
 	}
 }
 
+func TestABrokerWithoutAKeyDoesNotServeAFarmThatHasOne(t *testing.T) {
+	st := mem.New()
+	if err := st.AnotherWithKey("the Farm's").CheckSecretKey(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	api := run(t, DefaultConfig(), st)
+	cfg := DefaultConfig()
+	cfg.Site, cfg.Broker = "hq", "cb-1"
+	if _, err := run(t, cfg, st).wait(); !errors.Is(err, errNoSecretKey) {
+		t.Errorf("the broker: %v", err)
+	}
+	if response, _ := api.get("/readyz", ""); response.StatusCode != http.StatusOK {
+		t.Errorf("a server that is no broker: %s", response.Status)
+	}
+}
+
+func TestABrokerWithoutAKeyStopsOnceTheFarmHasOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := &keyless{Store: mem.New()}
+		ended := make(chan error, 1)
+		go func() { ended <- untilKeyed(t.Context(), st, silent) }()
+		time.Sleep(time.Minute)
+		select {
+		case err := <-ended:
+			t.Fatalf("while it has none: %v", err)
+		default:
+		}
+		st.farmHasKey.Store(true)
+		time.Sleep(2 * keyEvery)
+		if err := <-ended; !errors.Is(err, errNoSecretKey) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// keyless is a store without a key, whose Farm may have one.
+type keyless struct {
+	store.Store
+	farmHasKey atomic.Bool
+}
+
+func (k *keyless) CheckSecretKey(context.Context) error {
+	if k.farmHasKey.Load() {
+		return store.ErrSecretKey
+	}
+	return nil
+}
+
 func TestTheSecretKeyIsCheckedOnceStorageAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := mem.New()
@@ -272,11 +321,11 @@ func TestTheSecretKeyIsCheckedOnceStorageAnswers(t *testing.T) {
 		other.Down(true)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		if err := checkSecretKey(ctx, other, silent); err != nil || ctx.Err() == nil {
+		if err := checkSecretKey(ctx, "key", other, silent); err != nil || ctx.Err() == nil {
 			t.Errorf("while storage is away: %v, %v", err, ctx.Err())
 		}
 		other.Down(false)
-		if err := checkSecretKey(t.Context(), other, silent); !errors.Is(err, errOtherSecretKey) {
+		if err := checkSecretKey(t.Context(), "key", other, silent); !errors.Is(err, errOtherSecretKey) {
 			t.Errorf("got %v", err)
 		}
 	})

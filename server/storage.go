@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/quorate/quorate/store"
 	"github.com/quorate/quorate/store/etcd"
@@ -83,20 +84,51 @@ func openSealer(file string) (*store.Sealer, error) {
 	return sealer, nil
 }
 
-// errOtherSecretKey: a broker with this key would take Providers over and then
-// fail to connect to them.
-var errOtherSecretKey = errors.New("--secret-key-file: it is not the key of this Farm: it cannot open what the Farm's other servers have encrypted. Give the key that they have")
+// A broker with another key, or none, would take Providers over and then fail to
+// connect to them.
+var (
+	errOtherSecretKey = errors.New("--secret-key-file: it is not the key of this Farm: it cannot open what the Farm's other servers have encrypted. Give the key that they have; after a rotation, one that still holds the old key until every password has been stored again")
+	errNoSecretKey    = errors.New("--secret-key-file: the Farm's passwords are encrypted, and a broker needs their key. Give the key that the Farm's other servers have")
+)
+
+// keyEvery is how often a broker without a key looks whether the Farm has one.
+const keyEvery = 10 * time.Second
 
 // checkSecretKey blocks until it is known whether the key is the Farm's. A nil
 // error with ctx ended means that the server was stopped before.
-func checkSecretKey(ctx context.Context, st store.Store, log *slog.Logger) error {
+func checkSecretKey(ctx context.Context, file string, st store.Store, log *slog.Logger) error {
 	return insist(ctx, log, "checking the secret key", func(ctx context.Context) error {
-		err := st.CheckSecretKey(ctx)
-		if errors.Is(err, store.ErrSecretKey) {
-			return errOtherSecretKey
-		}
-		return err
+		return tryKey(ctx, file, st)
 	})
+}
+
+func tryKey(ctx context.Context, file string, st store.Store) error {
+	err := st.CheckSecretKey(ctx)
+	switch {
+	case !errors.Is(err, store.ErrSecretKey):
+		return err
+	case file == "":
+		return errNoSecretKey
+	}
+	return errOtherSecretKey
+}
+
+// untilKeyed returns an error once the Farm has a secret key, which this server
+// has not; nil when ctx ends.
+func untilKeyed(ctx context.Context, st store.Store, log *slog.Logger) error {
+	tick := time.NewTicker(keyEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+		if err := checkSecretKey(ctx, "", st, log); err != nil {
+			log.Error("the Farm has a secret key now; this broker stops", "err", err)
+			return err
+		}
+	}
 }
 
 // WriteSecretKey makes a key for --secret-key-file.

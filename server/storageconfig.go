@@ -31,6 +31,15 @@ func (c StorageConfig) checkStorage(f *faults) {
 	for _, u := range c.Etcd {
 		f.unless(isHTTP(u), "--etcd", "must be URLs such as http://10.0.0.1:2379; one is %q", u)
 	}
+	https := 0
+	for _, u := range c.Etcd {
+		if strings.HasPrefix(u, "https://") {
+			https++
+		}
+	}
+	f.unless(https == 0 || https == len(c.Etcd), "--etcd", "must be https for all or for none: %q would send passwords in plain text to some", c.Etcd)
+	f.unless(https > 0 || c.EtcdCA == "", "--etcd-ca", "is for TLS: --etcd must be https")
+	f.unless(https > 0 || c.EtcdCert == "", "--etcd-cert", "is for TLS: --etcd must be https")
 	f.pair("--etcd-cert", c.EtcdCert, "--etcd-key", c.EtcdKey)
 	f.unless(len(c.EtcdPrefix) > 2 && strings.HasPrefix(c.EtcdPrefix, "/") && strings.HasSuffix(c.EtcdPrefix, "/"),
 		"--etcd-prefix", "must begin and end with a slash, such as /quorate/; it is %q", c.EtcdPrefix)

@@ -77,7 +77,7 @@ func insist(ctx context.Context, log *slog.Logger, doing string, try func(contex
 		attempt, cancel := context.WithTimeout(ctx, attemptTimeout)
 		err := try(attempt)
 		cancel()
-		if err == nil || errors.Is(err, ErrOtherRootToken) || errors.Is(err, errOtherSecretKey) {
+		if err == nil || errors.Is(err, ErrOtherRootToken) || errors.Is(err, errOtherSecretKey) || errors.Is(err, errNoSecretKey) {
 			return err
 		}
 		if ctx.Err() != nil {

@@ -16,8 +16,11 @@ import (
 // Provider's secret in another's place.
 //
 // Its keyset may hold several keys: the primary one seals, any of them opens.
-// To rotate, add a key, make it primary, start every server with it, and drop the
-// old one when every secret has been stored again.
+//
+// To rotate: start every server with a new key added, which is not primary yet;
+// then every server with it as primary; drop the old one when every secret has been
+// stored again. Were it primary at once, servers that do not have it yet could open
+// neither what others store nor the Farm's proof, and could not start again.
 type Sealer struct {
 	aead    tink.AEAD
 	primary []byte // what all that the primary key seals begins with

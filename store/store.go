@@ -12,7 +12,8 @@
 // Farm. If it later finds another one in that place, or an empty one, every call
 // that needs storage ends with ErrOtherFarm and every session is lost, until the
 // Farm is back; Latest stays as it was. A Farm that was put back to an earlier
-// state is the same Farm: sessions are lost, and Views go back once.
+// state is the same Farm: sessions are lost, and Views go back once, or leap ahead.
+// Nobody registers again before the lives have ended that went on without knowing.
 package store
 
 import (
@@ -104,10 +105,11 @@ type Store interface {
 	// Secret returns a Provider's secret, empty if it has none.
 	Secret(ctx context.Context, site farm.SiteID, provider farm.ProviderID) (string, error)
 
-	// CheckSecretKey is ErrSecretKey if this server has no secret key, or not the
-	// Farm's. The first key that is checked becomes the Farm's; where there are
-	// secrets already it must open one of them. After a rotation the Farm's is
-	// the one that this server seals with.
+	// CheckSecretKey is ErrSecretKey if this server has not the Farm's secret key,
+	// or if there are secrets and it opens none of them. One without a key has the
+	// Farm's as long as nobody has one. The first key that is checked becomes the
+	// Farm's; after a rotation it is the one that this server seals with. Before it
+	// has been checked once, no secret is sealed or opened.
 	CheckSecretKey(ctx context.Context) error
 
 	// CreateRootToken stores the Farm's first token. It returns false, and
@@ -163,6 +165,11 @@ type Session interface {
 
 	// TTL is what was granted, which may be more than was asked for.
 	TTL() time.Duration
+
+	// Lost reports whether the presence is known to be gone, without asking
+	// storage. Whoever is about to act on a View asks after having got it: one of a
+	// Farm that was put back may show this life as if it went on.
+	Lost() bool
 
 	// Renew keeps the presence alive for another TTL, counted by storage from
 	// some moment between call and return. Callers take the time before
@@ -239,7 +246,7 @@ type Term interface {
 
 // Health is how storage is.
 type Health struct {
-	Ready   bool   // a View is there
+	Ready   bool   // a View is there, and the secret key, if there is one, has been checked
 	Answers bool   // a linearizable read was answered
 	Problem string // a sentence, if anything is wrong
 	Current bool   // the View has caught up with storage

@@ -112,6 +112,10 @@ func (c *devCommand) Run(ctx context.Context, to streams) error {
 	// The vSphere simulator tells the standard logger of every client that is
 	// killed, which is what this command is for.
 	log.SetOutput(io.Discard)
+	// Whoever reads the story may stop reading, as head does; what it is told of is
+	// to be stopped and removed all the same. Unlike one that is ignored, a signal
+	// that is caught is not inherited by the brokers.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	return dev.Run(ctx, c.Config, dev.Process{Binary: binary, Stdout: to.out})
 }
 

@@ -66,6 +66,7 @@ type run struct {
 	say    *teller
 	keys   keys
 	etcd   string
+	began  int64 // etcd's revision when this run began
 	sims   []*vspheresim.Server
 	all    []*broker
 	api    *client.Client
@@ -87,7 +88,7 @@ func (d *run) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer stopEtcd(etcd)
-	d.etcd = etcd.Clients[0].Addr().String()
+	d.etcd, d.began = etcd.Clients[0].Addr().String(), etcd.Server.KV().Rev()
 
 	defer d.stopSimulators()
 	if err := d.startSimulators(ctx); err != nil {

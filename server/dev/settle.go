@@ -20,7 +20,7 @@ func (d *run) settle(ctx context.Context) (client.State, error) {
 	defer cancel()
 
 	here, err := d.api.Await(ctx, site, "all brokers are online", func(s client.State) bool {
-		return s.Site.Status.Brokers.Online >= d.Brokers+d.Standby && s.Site.Status.Coordinator != ""
+		return d.ours(s) && s.Site.Status.Coordinator != ""
 	})
 	if err != nil {
 		return here, err
@@ -34,6 +34,9 @@ func (d *run) settle(ctx context.Context) (client.State, error) {
 		}
 	}
 	here, err = d.api.Await(ctx, site, "all Providers are connected", func(s client.State) bool {
+		if !d.ours(s) {
+			return false
+		}
 		for i := range d.sims {
 			if s.Providers[providerID(i)].Status.State != "connected" {
 				return false
@@ -49,6 +52,17 @@ func (d *run) settle(ctx context.Context) (client.State, error) {
 	d.mu.Unlock()
 	d.writeFacts()
 	return here, nil
+}
+
+// ours reports whether every broker is online, and with a life that this run has
+// begun: one of a run that was killed is there until its lease ends.
+func (d *run) ours(s client.State) bool {
+	for _, b := range d.all {
+		if s.Brokers[b.id].Status.Incarnation <= d.began {
+			return false
+		}
+	}
+	return true
 }
 
 func (d *run) setHoldDown(ctx context.Context, now client.Site) error {

@@ -68,15 +68,18 @@ func (d *run) contents(now client.State) string {
 	return count(len(d.all)-standby, "active broker") + ", " + count(standby, "standby broker") + ", " + count(len(d.sims), "Provider")
 }
 
-// leftovers are the brokers and Providers that the Site has and this run has not.
+// leftovers are the brokers and Providers that the Site has and this run has not,
+// and that nobody else runs.
 func (d *run) leftovers(now client.State) []string {
 	brokers, providers := maps.Clone(now.Brokers), maps.Clone(now.Providers)
 	for _, b := range d.all {
 		delete(brokers, b.id)
 	}
+	maps.DeleteFunc(brokers, func(_ string, b client.Broker) bool { return b.Status.State == "online" })
 	for i := range d.sims {
 		delete(providers, providerID(i))
 	}
+	maps.DeleteFunc(providers, func(_ string, p client.Provider) bool { return p.Status.State == "connected" })
 	return append(slices.Sorted(maps.Keys(brokers)), slices.Sorted(maps.Keys(providers))...)
 }
 

@@ -14,9 +14,12 @@ func TestTheWelcomeSaysWhatThereIsAndNotWhatWasAskedFor(t *testing.T) {
 	d := &run{all: []*broker{{id: "cb-1"}, {id: "cb-2"}}, sims: make([]*vspheresim.Server, 1)}
 	d.Brokers, d.Providers = 2, 1
 	now := client.State{
-		Brokers:   map[string]client.Broker{"cb-1": {Mode: "active"}, "cb-2": {Mode: "standby"}, "cb-3": {Mode: "active"}},
-		Providers: map[string]client.Provider{"vc-1": {}, "vc-2": {}},
+		Brokers:   map[string]client.Broker{"cb-1": {Mode: "active"}, "cb-2": {Mode: "standby"}, "cb-3": {Mode: "active"}, "cb-4": {}},
+		Providers: map[string]client.Provider{"vc-1": {}, "vc-2": {}, "pcs": {}},
 	}
+	elsewhere, pcs := now.Brokers["cb-4"], now.Providers["pcs"]
+	elsewhere.Status.State, pcs.Status.State = "online", "connected"
+	now.Brokers["cb-4"], now.Providers["pcs"] = elsewhere, pcs
 	if got, want := d.contents(now), "1 active broker, 1 standby broker, 1 Provider"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
@@ -42,5 +45,19 @@ func TestADeadBrokerHasNoProcessToKill(t *testing.T) {
 			t.Errorf("want %v: %s, %v", pid, content, err)
 		}
 		d.died(b)
+	}
+}
+
+func TestALifeOfARunThatWasKilledIsNotOurs(t *testing.T) {
+	d := &run{all: []*broker{{id: "cb-1"}, {id: "cb-2"}}, began: 100}
+	for _, c := range []struct {
+		first, second int64
+		ours          bool
+	}{{99, 101, false}, {100, 101, false}, {101, 0, false}, {101, 102, true}} {
+		var one, two client.Broker
+		one.Status.Incarnation, two.Status.Incarnation = c.first, c.second
+		if got := d.ours(client.State{Brokers: map[string]client.Broker{"cb-1": one, "cb-2": two}}); got != c.ours {
+			t.Errorf("%+v: %v", c, got)
+		}
 	}
 }

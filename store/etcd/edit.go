@@ -30,6 +30,11 @@ func (s *Store) Edit(ctx context.Context, site farm.SiteID, decide func(*farm.Pi
 		if c, err = c.Against(site, p); err != nil || c.Empty() {
 			return p, err
 		}
+		if c.Secret != nil && *c.Secret != "" {
+			if err := s.mayUseKey(ctx); err != nil {
+				return nil, fmt.Errorf("store secret: %w", err)
+			}
+		}
 		t, err := s.edit(site, p, v.Revision, c)
 		if err != nil {
 			return nil, fmt.Errorf("edit Site %q: %w", site, err)
@@ -144,9 +149,6 @@ func (s *Store) putSecret(t *txn, site farm.SiteID, provider farm.ProviderID, se
 		t.delete(key)
 		return nil
 	}
-	if s.sealer == nil {
-		return fmt.Errorf("store secret: %w", store.ErrSecretKey)
-	}
 	sealed, err := s.sealer.Seal([]byte(*secret), key)
 	if err != nil {
 		return err
@@ -168,13 +170,16 @@ func (s *Store) Secret(ctx context.Context, site farm.SiteID, provider farm.Prov
 	if err != nil || len(resp.Kvs) == 0 {
 		return "", err
 	}
-	if s.sealer == nil {
-		return "", fmt.Errorf("read secret: %w", store.ErrSecretKey)
+	if err := s.mayUseKey(ctx); err != nil {
+		return "", fmt.Errorf("read secret: %w", err)
 	}
 	return s.open(resp.Kvs[0])
 }
 
 func (s *Store) open(kv *mvccpb.KeyValue) (string, error) {
+	if s.sealer == nil {
+		return "", fmt.Errorf("read secret: %w", store.ErrSecretKey)
+	}
 	r, err := decode[secretRecord](kv.Value)
 	if err != nil {
 		return "", fmt.Errorf("read secret: %w", err)

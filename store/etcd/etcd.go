@@ -28,7 +28,6 @@ const DefaultPrefix = "/quorate/"
 // a member that is frozen does not hold up what another one can answer.
 const (
 	readTimeout    = time.Second            // a read; it is asked again
-	askTimeout     = 400 * time.Millisecond // a read of nothing but the revision
 	writeTimeout   = 3 * time.Second        // a transaction; long enough for a leader's election
 	attemptTimeout = time.Second            // an attempt of one that can be sent again
 	resendWait     = 20 * time.Millisecond  // before it is sent again, with jitter
@@ -55,6 +54,7 @@ type Store struct {
 	views views
 	reads reads
 	ready atomic.Bool   // a View is there
+	keyed atomic.Bool   // the sealer's key is the Farm's
 	asks  chan struct{} // wants the watch to say how far it is
 	doubt chan struct{} // wants everything listed again
 
@@ -87,7 +87,7 @@ func New(cfg Config) (*Store, error) {
 		doubt:  make(chan struct{}, 1),
 		ended:  make(chan struct{}),
 	}
-	s.views.reset(store.NewDraft(nil, 0).View())
+	s.views.reset(store.NewDraft(nil, 0).View(), 0)
 	return s, nil
 }
 

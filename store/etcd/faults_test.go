@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -214,6 +216,7 @@ func TestWritesOfOthersInTheSameEtcdHoldNothingUp(t *testing.T) {
 func TestAFullEtcdSaysSoAndKeepsLeasesAlive(t *testing.T) {
 	t.Parallel()
 	m := newMemory(t, etcdtest.StartWith(t, func(c *embed.Config) { c.QuotaBackendBytes = 4 << 20 }))
+	m.sealer = nil
 	st := m.open(t)
 	put(t, st, 1)
 	s, err := st.Register(within(t, 5*time.Second), "hq", farm.Presence{Broker: "cb-1"}, 5*time.Second)
@@ -335,12 +338,93 @@ func TestARegistrationGivenUpLeavesNoLease(t *testing.T) {
 			t.Fatal("registered twice")
 		}
 	}
-	left, err := m.raw.Leases(t.Context())
-	if err != nil || len(left.Leases) != 1 {
-		t.Errorf("leases: %+v, %v", left, err)
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		left, err := m.raw.Leases(t.Context())
+		if err == nil && len(left.Leases) == 1 {
+			break
+		}
+		if err != nil || time.Now().After(deadline) {
+			t.Fatalf("leases: %+v, %v", left, err)
+		}
 	}
 	if err := first.Close(within(t, 5*time.Second)); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestAnEtcdThatTakesItsTimeIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	m := newMemory(t, etcdtest.Start(t))
+	client, err := etcd.Dial(etcd.DialConfig{Endpoints: []string{"http://" + lagging(t, m.srv.Addr(), 600*time.Millisecond)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	st, err := etcd.New(etcd.Config{Client: client, Prefix: m.prefix})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, st)
+	if _, err := st.Wait(within(t, 20*time.Second), 0); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if _, err := st.Current(within(t, 3*time.Second)); err != nil {
+			t.Errorf("within the limit of a request: %v", err)
+		}
+	}
+}
+
+// lagging returns the address of a way to a server whose answers all come late.
+func lagging(t *testing.T, to string, by time.Duration) string {
+	t.Helper()
+	ln, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ln.Close() })
+	go func() {
+		for {
+			client, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			server, err := new(net.Dialer).DialContext(context.Background(), "tcp", to)
+			if err != nil {
+				_ = client.Close()
+				continue
+			}
+			go func() { _, _ = io.Copy(server, client); _ = server.Close() }()
+			go copyLate(client, server, by)
+		}
+	}()
+	return ln.Addr().String()
+}
+
+// copyLate passes on what it reads so much later, and as fast as it came.
+func copyLate(to io.WriteCloser, from io.Reader, by time.Duration) {
+	type piece struct {
+		due  time.Time
+		data []byte
+	}
+	pieces := make(chan piece, 10_000)
+	go func() {
+		defer func() { _ = to.Close() }()
+		for p := range pieces {
+			time.Sleep(time.Until(p.due))
+			_, _ = to.Write(p.data)
+		}
+	}()
+	defer close(pieces)
+	for {
+		buf := make([]byte, 32*1024)
+		n, err := from.Read(buf)
+		if n > 0 {
+			pieces <- piece{time.Now().Add(by), buf[:n]}
+		}
+		if err != nil {
+			return
+		}
 	}
 }
 

@@ -24,7 +24,7 @@ const (
 func (s *Store) Health(ctx context.Context) store.Health {
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
-	h := store.Health{Ready: s.ready.Load()}
+	h := store.Health{Ready: s.ready.Load() && s.keyKnown()}
 	endpoints := s.client.Endpoints()
 	answers := make([]*clientv3.StatusResponse, len(endpoints))
 	errs := make([]error, len(endpoints))
@@ -111,6 +111,10 @@ func member(endpoint string, st *clientv3.StatusResponse, err error, names map[u
 	return m
 }
 
+// keyKnown: there is no key that would have to be checked first. Until it is, no
+// password can be stored or used here.
+func (s *Store) keyKnown() bool { return s.sealer == nil || s.keyed.Load() }
+
 // otherFarm is what an administrator must know before anything else.
 const otherFarm = "The Farm's storage is empty, or it is another Farm's: etcd has lost its data, or another etcd is in its place. Bring the Farm's data back. If it is lost for good, restart every server: a new Farm begins then."
 
@@ -128,7 +132,7 @@ func problem(h store.Health) string {
 	case len(h.Alarms) > 0:
 		return "Storage has raised an alarm: " + strings.Join(h.Alarms, ", ") + "."
 	case !h.Ready:
-		return "This server has not read the stored state yet."
+		return "This server has not read the stored state yet, or not checked its secret key."
 	case !h.Current:
 		return "This server's view lags behind storage."
 	case down > 0:

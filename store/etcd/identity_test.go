@@ -61,7 +61,7 @@ func TestAnEtcdThatWasPutBackIsTheSameFarm(t *testing.T) {
 		t.Errorf("the life goes on: %v", err)
 	}
 	put(t, st, 2)
-	next, err := st.Register(within(t, 10*time.Second), "hq", farm.Presence{Broker: "cb-1"}, 60*time.Second)
+	next, err := st.Register(within(t, 10*time.Second), "hq", farm.Presence{Broker: "cb-1"}, 2*time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}

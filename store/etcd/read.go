@@ -93,7 +93,7 @@ type read struct {
 // now returns how far storage is, no earlier than the call. It is ErrOtherFarm
 // if storage is not this Farm's.
 func (s *Store) now(ctx context.Context) (mark, error) {
-	return askFor(ctx, 2*askTimeout, "ask for the revision", func(ctx context.Context) (mark, error) {
+	return askFor(ctx, 2*readTimeout, "ask for the revision", func(ctx context.Context) (mark, error) {
 		r := s.join()
 		select {
 		case <-r.done:
@@ -135,13 +135,13 @@ func (s *Store) readOn() {
 	}
 }
 
-// readNow reads the Farm's record, and with it the revision. A revision that is
-// lower than what has been seen before shows that storage was put back to an
-// earlier state; then everything is to be listed again first.
+// readNow reads the Farm's record, and with it the revision. If that cannot follow
+// what has been seen before, storage was put back to an earlier state, and
+// everything is to be listed again first.
 func (s *Store) readNow() (mark, error) {
-	ctx, cancel := context.WithTimeout(s.client.Ctx(), askTimeout)
+	ctx, cancel := context.WithTimeout(s.client.Ctx(), readTimeout)
 	defer cancel()
-	known, turn, seen := s.met(), s.views.turn.Load(), s.Latest().Revision
+	known, turn, seen := s.met(), s.views.turn.Load(), s.here()
 	resp, err := s.client.Get(ctx, s.keys.farm())
 	if err != nil {
 		return mark{}, err
@@ -156,7 +156,7 @@ func (s *Store) readNow() (mark, error) {
 		return mark{}, s.errOther()
 	case s.views.turn.Load() != turn:
 		return mark{}, errWentBack
-	case at.revision < seen:
+	case !seen.precedes(placeOf(resp.Header)):
 		s.listAgain()
 		return mark{}, errWentBack
 	}

@@ -65,14 +65,14 @@ func (s *Store) follow(ctx context.Context) error {
 	if err := s.meet(ctx); err != nil {
 		return err
 	}
-	v, err := s.list(ctx)
+	v, cluster, err := s.list(ctx)
 	if err != nil {
 		return err
 	}
-	if was := s.Latest().Revision; v.Revision < was {
-		s.log.Warn("storage was put back to an earlier state; every broker begins a new life", "was", was, "revision", v.Revision)
+	if was := s.here(); !was.precedes(place{cluster, v.Revision}) {
+		s.log.Warn("storage was put back to an earlier state; every broker begins a new life", "was", was.revision, "revision", v.Revision)
 	}
-	s.views.reset(v)
+	s.views.reset(v, cluster)
 	if s.other.Swap(false) {
 		s.log.Warn("storage holds this Farm again", "revision", v.Revision)
 	}
@@ -134,6 +134,9 @@ func (s *Store) prod(ctx context.Context, w clientv3.Watcher, end context.Cancel
 // takeIn makes one View of each revision in a watch's message. All that one
 // transaction did has the same revision and comes in one message.
 func (s *Store) takeIn(resp *clientv3.WatchResponse) error {
+	if s.here().parted(placeOf(resp.Header)) {
+		return errors.New("storage is not what the view was made of")
+	}
 	v := s.Latest()
 	for events := resp.Events; len(events) > 0; {
 		at := events[0].Kv.ModRevision
@@ -167,11 +170,11 @@ func (s *Store) takeIn(resp *clientv3.WatchResponse) error {
 	return nil
 }
 
-// list reads everything at one revision.
-func (s *Store) list(ctx context.Context) (*store.View, error) {
+// list reads everything at one revision, and says of which cluster.
+func (s *Store) list(ctx context.Context) (*store.View, uint64, error) {
 	var a *assembly
 	var farm *mvccpb.KeyValue
-	at, err := s.scan(ctx, s.keys.prefix, 0, func(at int64, kvs []*mvccpb.KeyValue) error {
+	from, err := s.scan(ctx, s.keys.prefix, 0, func(at int64, kvs []*mvccpb.KeyValue) error {
 		if a == nil {
 			a = s.assemble(nil, at)
 		}
@@ -187,35 +190,42 @@ func (s *Store) list(ctx context.Context) (*store.View, error) {
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if !s.met().is(farm) {
-		return nil, s.errOther()
+		return nil, 0, s.errOther()
 	}
 	if a == nil {
-		a = s.assemble(nil, at)
+		a = s.assemble(nil, int64(from.revision))
 	}
-	return a.view(), nil
+	return a.view(), from.cluster, nil
 }
 
-// scan reads all keys with a prefix, page by page at one revision (0: now).
-func (s *Store) scan(ctx context.Context, prefix string, at int64, each func(at int64, kvs []*mvccpb.KeyValue) error) (int64, error) {
+// scan reads all keys with a prefix, page by page at one revision (0: now), and
+// returns where storage was when it began.
+func (s *Store) scan(ctx context.Context, prefix string, at int64, each func(at int64, kvs []*mvccpb.KeyValue) error) (began place, err error) {
 	from, end := prefix, clientv3.GetPrefixRangeEnd(prefix)
 	for {
 		resp, err := ask(ctx, "list "+prefix, func(ctx context.Context) (*clientv3.GetResponse, error) {
 			return s.client.Get(ctx, from, clientv3.WithRange(end), clientv3.WithLimit(page), clientv3.WithRev(at))
 		})
 		if err != nil {
-			return 0, err
+			return place{}, err
+		}
+		if began.revision == 0 {
+			began = placeOf(resp.Header)
+		}
+		if !began.precedes(placeOf(resp.Header)) {
+			return place{}, errWentBack // some pages would be of one turn, some of another
 		}
 		if at == 0 {
 			at = resp.Header.Revision
 		}
 		if err := each(at, resp.Kvs); err != nil {
-			return 0, err
+			return place{}, err
 		}
 		if !resp.More {
-			return at, nil
+			return began, nil
 		}
 		from = string(resp.Kvs[len(resp.Kvs)-1].Key) + "\x00"
 	}

@@ -15,7 +15,9 @@ import (
 // proof is what the first server with a secret key seals, for others to open.
 const proof = "quorate"
 
-// CheckSecretKey opens what the first server has sealed, or is the first.
+// CheckSecretKey opens what the first server has sealed, or is the first. It also
+// opens a secret, if there is any: a key that was dropped too early may have sealed
+// them all, and the proof have been renewed since.
 func (s *Store) CheckSecretKey(ctx context.Context) error {
 	if err := s.checkSecretKey(ctx); err != nil {
 		return fmt.Errorf("check the secret key: %w", err)
@@ -24,26 +26,39 @@ func (s *Store) CheckSecretKey(ctx context.Context) error {
 }
 
 func (s *Store) checkSecretKey(ctx context.Context) error {
-	if s.sealer == nil {
-		return store.ErrSecretKey
-	}
 	for {
 		sealed, err := s.proofStored(ctx)
 		if err != nil {
 			return err
 		}
-		if sealed == nil {
-			err = s.opensAny(ctx) // of a version that stored no proof
-		} else {
-			_, err = s.open(sealed)
+		if sealed != nil {
+			if _, err := s.open(sealed); err != nil {
+				return err
+			}
 		}
-		if err != nil {
+		if err := s.opensAny(ctx); err != nil {
 			return err
 		}
+		if s.sealer == nil {
+			return nil // nobody has sealed anything
+		}
 		if done, err := s.prove(ctx, sealed); done || err != nil {
+			s.keyed.Store(done)
 			return err
 		}
 	}
+}
+
+// mayUseKey is nil once this server's key is known to be the Farm's. Until then
+// nothing is sealed with it: nobody else might be able to open that.
+func (s *Store) mayUseKey(ctx context.Context) error {
+	switch {
+	case s.sealer == nil:
+		return store.ErrSecretKey
+	case s.keyed.Load():
+		return nil
+	}
+	return s.CheckSecretKey(ctx)
 }
 
 func (s *Store) proofStored(ctx context.Context) (*mvccpb.KeyValue, error) {

@@ -73,6 +73,106 @@ func TestARotatedKeyStaysTheFarmsWhenTheOldOneIsDropped(t *testing.T) {
 	}
 }
 
+// While servers are started one after the other with a new key, those that were
+// not yet can be started again, with what they have.
+func TestAKeyThatEveryServerHasBecomesPrimaryWithoutLockingAnyOut(t *testing.T) {
+	handle, err := keyset.NewHandle(aead.AES256GCMKeyTemplate())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := newMemory(t, etcdtest.Start(t))
+	ring := keyset.NewManagerFromHandle(handle)
+	alone := sealerOf(t, ring)
+	id, err := ring.Add(aead.AES256GCMKeyTemplate())
+	if err != nil {
+		t.Fatal(err)
+	}
+	added := sealerOf(t, ring)
+	if err := ring.SetPrimary(id); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		name   string
+		sealer *store.Sealer
+	}{{"before", alone}, {"added", added}, {"before, again", alone}, {"primary", sealerOf(t, ring)}, {"added, again", added}} {
+		m.sealer = step.sealer
+		if err := m.open(t).CheckSecretKey(within(t, 5*time.Second)); err != nil {
+			t.Errorf("%s: %v", step.name, err)
+		}
+	}
+}
+
+// The proof is renewed with the new key, the secrets are not.
+func TestAKeyThatOpensTheProofAndNoSecretIsRefused(t *testing.T) {
+	handle, err := keyset.NewHandle(aead.AES256GCMKeyTemplate())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := newMemory(t, etcdtest.Start(t))
+	ring := keyset.NewManagerFromHandle(handle)
+	m.sealer = sealerOf(t, ring)
+	first := m.open(t)
+	put(t, first, 1)
+	secret := "of vc-1"
+	if _, err := first.Edit(within(t, 5*time.Second), "hq", func(*farm.Picture) (store.Change, error) {
+		return store.Change{PutProvider: &farm.Provider{ID: "vc-1"}, Secret: &secret}, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	old := handle.KeysetInfo().GetPrimaryKeyId()
+	id, err := ring.Add(aead.AES256GCMKeyTemplate())
+	if err := errors.Join(err, ring.SetPrimary(id)); err != nil {
+		t.Fatal(err)
+	}
+	m.sealer = sealerOf(t, ring)
+	if err := m.open(t).CheckSecretKey(within(t, 5*time.Second)); err != nil {
+		t.Fatalf("both keys: %v", err)
+	}
+	if err := ring.Delete(old); err != nil {
+		t.Fatal(err)
+	}
+	m.sealer = sealerOf(t, ring)
+	if err := m.open(t).CheckSecretKey(within(t, 5*time.Second)); !errors.Is(err, store.ErrSecretKey) {
+		t.Errorf("the new key alone: %v", err)
+	}
+}
+
+func TestNothingIsSealedBeforeTheKeyIsKnownToBeTheFarms(t *testing.T) {
+	m := newMemory(t, etcdtest.Start(t))
+	first := m.open(t)
+	if h := first.Health(within(t, 5*time.Second)); h.Ready || h.Problem == "" {
+		t.Errorf("before its key was checked: %+v", h)
+	}
+	put(t, first, 1)
+	if err := first.CheckSecretKey(within(t, 5*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if h := first.Health(within(t, 5*time.Second)); !h.Ready || h.Problem != "" {
+		t.Errorf("once its key was checked: %+v", h)
+	}
+	m.sealer = newSealer(t)
+	other := m.open(t)
+	secret := "s"
+	if _, err := other.Edit(within(t, 5*time.Second), "hq", func(*farm.Picture) (store.Change, error) {
+		return store.Change{PutProvider: &farm.Provider{ID: "vc-1"}, Secret: &secret}, nil
+	}); !errors.Is(err, store.ErrSecretKey) {
+		t.Errorf("stored with another key, which nobody had checked: %v", err)
+	}
+	if h := other.Health(within(t, 5*time.Second)); h.Ready {
+		t.Errorf("with another key: %+v", h)
+	}
+	m.sealer = nil
+	without := m.open(t)
+	if err := without.CheckSecretKey(within(t, 5*time.Second)); !errors.Is(err, store.ErrSecretKey) {
+		t.Errorf("without a key: %v", err)
+	}
+	fresh := newMemory(t, m.srv)
+	fresh.sealer = nil
+	if err := fresh.open(t).CheckSecretKey(within(t, 5*time.Second)); err != nil {
+		t.Errorf("without a key, where nobody has one: %v", err)
+	}
+}
+
 func sealerOf(t *testing.T, ring *keyset.Manager) *store.Sealer {
 	t.Helper()
 	handle, err := ring.Handle()

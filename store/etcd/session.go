@@ -93,8 +93,13 @@ func (s *Store) tryRegister(ctx context.Context, site farm.SiteID, p farm.Presen
 		return nil, mark{}, err
 	}
 	if err := l.grant(ctx, ttl); err != nil {
-		l.giveUp(ctx)
 		return nil, mark{}, err
+	}
+	turn := s.views.turn.Load() // if it ends from here on, this life ends with it
+	if rest := s.views.turn.unsettled(l.ttl); rest > 0 {
+		l.giveUp(ctx)
+		pause(ctx, rest)
+		return nil, mark{}, translate(ctx, ctx.Err())
 	}
 	var t txn
 	t.created(l.key, 0)
@@ -104,13 +109,31 @@ func (s *Store) tryRegister(ctx context.Context, site farm.SiteID, p farm.Presen
 		l.giveUp(ctx)
 		return nil, o.mark(), err
 	}
-	l.incarnation, l.turn = farm.Incarnation(o.revision), o.turn
+	l.incarnation, l.turn = farm.Incarnation(o.revision), turn
 	s.settle(ctx, o.revision)
 	return l, mark{}, nil
 }
 
+// grant takes a lease, and gives it up if that fails or ctx ends. Its request is
+// not cancelled with ctx: on its way, it could reach etcd after the revocation.
 func (l *session) grant(ctx context.Context, ttl time.Duration) error {
-	one, cancel := context.WithTimeout(ctx, writeTimeout)
+	var err error
+	answered := make(chan struct{})
+	go func() { defer close(answered); err = l.askGrant(ttl) }()
+	select {
+	case <-answered:
+		if err != nil {
+			l.giveUp(ctx)
+		}
+		return translate(ctx, err)
+	case <-ctx.Done():
+		go func() { <-answered; l.giveUp(ctx) }()
+		return translate(ctx, ctx.Err())
+	}
+}
+
+func (l *session) askGrant(ttl time.Duration) error {
+	one, cancel := context.WithTimeout(l.s.client.Ctx(), writeTimeout)
 	defer cancel()
 	seconds := int64((ttl + time.Second - 1) / time.Second)
 	resp, err := l.s.leases.LeaseGrant(one, &etcdserverpb.LeaseGrantRequest{TTL: seconds, ID: l.lease}, grpc.WaitForReady(true))
@@ -118,7 +141,7 @@ func (l *session) grant(ctx context.Context, ttl time.Duration) error {
 		err = errors.New(resp.Error)
 	}
 	if err != nil {
-		return translate(ctx, err)
+		return err
 	}
 	l.ttl = time.Duration(resp.TTL) * time.Second
 	return nil
@@ -145,6 +168,10 @@ func (l *session) revoke(ctx context.Context) error {
 func (l *session) Incarnation() farm.Incarnation { return l.incarnation }
 
 func (l *session) TTL() time.Duration { return l.ttl }
+
+// Lost reports what is known without asking storage. Who has a View of another
+// turn in hand is told: the turn began before that View was there.
+func (l *session) Lost() bool { return l.check() != nil }
 
 func (l *session) life() farm.Life { return farm.Life{Broker: l.broker, Incarnation: l.incarnation} }
 
@@ -183,10 +210,10 @@ func (l *session) Renew(ctx context.Context) error {
 	}
 	attempt := min(max(l.ttl/4, 200*time.Millisecond), readTimeout)
 	for {
-		seen := l.s.Latest().Revision
+		seen := l.s.here()
 		at, err := l.keepAlive(ctx, attempt)
-		if err == nil && at < seen {
-			_, err = l.s.now(ctx) // the member lags, or history has gone back: see
+		if err == nil && !seen.precedes(at) {
+			_, err = l.s.now(ctx) // the member lags, or storage was put back: see
 		}
 		switch {
 		case err == nil:
@@ -203,26 +230,26 @@ func (l *session) Renew(ctx context.Context) error {
 	}
 }
 
-// keepAlive sends one renewal and waits for its answer, and returns the revision
-// of the member that gave it.
-func (l *session) keepAlive(ctx context.Context, timeout time.Duration) (farm.Revision, error) {
+// keepAlive sends one renewal and waits for its answer, and returns the place
+// that the member which gave it is at.
+func (l *session) keepAlive(ctx context.Context, timeout time.Duration) (place, error) {
 	one, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	stream, err := l.s.leases.LeaseKeepAlive(one, grpc.WaitForReady(true))
 	if err != nil {
-		return 0, translate(ctx, err)
+		return place{}, translate(ctx, err)
 	}
 	if err := stream.Send(&etcdserverpb.LeaseKeepAliveRequest{ID: l.lease}); err != nil {
-		return 0, translate(ctx, err)
+		return place{}, translate(ctx, err)
 	}
 	resp, err := stream.Recv()
 	if err != nil {
-		return 0, translate(ctx, err)
+		return place{}, translate(ctx, err)
 	}
 	if resp.TTL <= 0 {
-		return 0, store.ErrLost
+		return place{}, store.ErrLost
 	}
-	return farm.Revision(resp.Header.GetRevision()), nil
+	return placeOf(resp.Header), nil
 }
 
 func (l *session) Announce(ctx context.Context, p farm.Presence) error {
@@ -238,9 +265,14 @@ func (l *session) Announce(ctx context.Context, p farm.Presence) error {
 	return nil
 }
 
-// Close gives the lease back, and with it the presence and the term.
+// Close gives the lease back, and with it the presence and the term. One of
+// another turn of history is left to run out: it says how long lives of that turn
+// may go on elsewhere.
 func (l *session) Close(ctx context.Context) error {
 	l.end()
+	if l.s.views.turn.Load() != l.turn {
+		return nil
+	}
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("close session: %w", translate(ctx, err))
 	}

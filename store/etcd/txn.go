@@ -178,11 +178,12 @@ func (s *Store) commitRaw(ctx context.Context, compares []clientv3.Cmp, then, lo
 	}
 	one, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
-	known := s.met()
+	known, seen := s.met(), s.here()
 	compares, look = s.guarded(known, compares, look)
 	resp, err := s.client.Txn(one).If(compares...).Then(then...).Else(look...).Commit()
 	if err != nil {
 		return nil, translate(ctx, err)
 	}
+	s.doubtUnless(seen, resp.Header)
 	return resp, s.checkGuard(known, resp)
 }

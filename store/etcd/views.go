@@ -20,8 +20,9 @@ const (
 
 // views publishes Views: one writer, any number of readers and waiters.
 type views struct {
-	latest atomic.Pointer[store.View]
-	turn   atomic.Int64 // how often history has gone back: storage was put back to an earlier state
+	latest  atomic.Pointer[store.View]
+	turn    turn
+	cluster atomic.Uint64 // that the View was listed from
 
 	mu      sync.Mutex
 	kept    []*store.View // without a gap, newest last
@@ -31,7 +32,7 @@ type views struct {
 }
 
 // mark is a revision that storage has reached in one turn of history: the same
-// number means something else after history has gone back.
+// number means something else in another.
 type mark struct {
 	revision farm.Revision
 	turn     int64
@@ -43,20 +44,26 @@ func (v *views) passed(now *store.View, m mark) bool {
 }
 
 // reset publishes a View that does not follow from the one before.
-func (v *views) reset(next *store.View) { v.publish(next, false) }
+func (v *views) reset(next *store.View, cluster uint64) {
+	v.publish(next, place{cluster, next.Revision}, false)
+}
 
 // add publishes the View that follows.
-func (v *views) add(next *store.View) { v.publish(next, true) }
+func (v *views) add(next *store.View) {
+	v.publish(next, place{v.cluster.Load(), next.Revision}, true)
+}
 
-func (v *views) publish(next *store.View, follows bool) {
+// publish begins a turn before the View that shows it can be seen.
+func (v *views) publish(next *store.View, at place, follows bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if !follows {
 		v.kept, v.copied = nil, 0
 	}
-	if now := v.latest.Load(); now != nil && next.Revision < now.Revision {
-		v.turn.Add(1)
+	if now := v.latest.Load(); now != nil && !(place{v.cluster.Load(), now.Revision}).precedes(at) {
+		v.turn.begin()
 	}
+	v.cluster.Store(at.cluster)
 	v.top = max(v.top, next.Revision)
 	v.kept = append(v.kept, next)
 	v.copied += next.Copied()

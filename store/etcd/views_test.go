@@ -17,7 +17,7 @@ func TestThePastOfALargeInventoryIsKeptShort(t *testing.T) {
 	for i := range hosts {
 		d.Site("hq").PutHost("vc-1", farm.Host{ID: farm.HostID(fmt.Sprint(i))})
 	}
-	v.reset(d.View())
+	v.reset(d.View(), 0)
 	for rev := farm.Revision(2); rev < 200; rev++ {
 		d := store.NewDraft(v.latest.Load(), rev)
 		d.Site("hq").PutHost("vc-1", farm.Host{ID: "0", Name: fmt.Sprint(rev)})

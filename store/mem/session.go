@@ -97,6 +97,13 @@ func (l *session) Incarnation() farm.Incarnation { return l.incarnation }
 
 func (l *session) TTL() time.Duration { return l.ttl }
 
+// Lost knows no more than the server has seen.
+func (l *session) Lost() bool {
+	v := l.s.Latest()
+	p := v.Picture(l.key.site)
+	return v.Revision >= farm.Revision(l.incarnation) && (p == nil || !p.Alive(l.life()))
+}
+
 // act runs f with the memory locked, if the session is alive then.
 func (l *session) act(ctx context.Context, what string, f func() error) error {
 	err := l.s.reach(ctx)

@@ -91,6 +91,7 @@ func newFarm(b *bench) {
 
 func farmBack(b *bench) {
 	st := b.open()
+	b.must(st.CheckSecretKey(b.ctx()))
 	b.site(st, hq, "cb-1")
 	s := b.register(st, hq, "cb-1")
 	back := b.Replace(b.T)

@@ -42,6 +42,7 @@ var viewTests = []test{
 		st := b.open()
 		_, err := st.Current(b.ctx())
 		b.must(err)
+		b.must(st.CheckSecretKey(b.ctx()))
 		h := st.Health(b.ctx())
 		if !h.Ready || !h.Answers || !h.Current || h.Problem != "" || len(h.Members) != 1 ||
 			!h.Members[0].Healthy || !h.Members[0].Leader || h.Version == "" || len(h.Alarms) != 0 {

@@ -15,6 +15,9 @@ import (
 	"time"
 
 	"go.etcd.io/etcd/server/v3/embed"
+	"go.etcd.io/etcd/server/v3/storage/backend"
+	"go.etcd.io/etcd/server/v3/storage/mvcc"
+	"go.etcd.io/etcd/server/v3/storage/schema"
 	"go.uber.org/zap"
 )
 
@@ -173,6 +176,33 @@ func (s *Server) Empty() (back func() error, err error) {
 // Save keeps a copy of what is stored. restore runs it with that again, whatever
 // has been stored since: its revision goes back.
 func (s *Server) Save() (restore func() error, err error) {
+	return s.save(func() error { return nil })
+}
+
+// SaveToLift does so too, but restore lifts the revision by that many, and marks
+// all before as compacted, as etcdutl does with --bump-revision --mark-compacted.
+func (s *Server) SaveToLift(by int64) (restore func() error, err error) {
+	return s.save(func() error { return lift(filepath.Join(s.dir, "member", "snap", "db"), by) })
+}
+
+func lift(db string, by int64) error {
+	be := backend.NewDefaultBackend(zap.NewNop(), db)
+	tx := be.BatchTx()
+	tx.LockOutsideApply()
+	var last mvcc.BucketKey
+	err := tx.UnsafeForEach(schema.Key, func(k, _ []byte) error {
+		last = mvcc.BytesToBucketKey(k)
+		return nil
+	})
+	last.Main += by
+	tx.UnsafePut(schema.Key, mvcc.BucketKeyToBytes(last, mvcc.NewRevBytes()), nil)
+	mvcc.UnsafeSetScheduledCompact(tx, last.Main)
+	tx.Unlock()
+	be.ForceCommit()
+	return errors.Join(err, be.Close())
+}
+
+func (s *Server) save(adapt func() error) (restore func() error, err error) {
 	s.Stop()
 	saved := s.dir + "-saved"
 	if err := os.CopyFS(saved, os.DirFS(s.dir)); err != nil {
@@ -183,7 +213,7 @@ func (s *Server) Save() (restore func() error, err error) {
 		if err := os.RemoveAll(s.dir); err != nil {
 			return err
 		}
-		if err := os.Rename(saved, s.dir); err != nil {
+		if err := errors.Join(os.Rename(saved, s.dir), adapt()); err != nil {
 			return err
 		}
 		return s.Restart()
