@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
-	"strings"
 	"testing"
 
 	"sigs.k8s.io/yaml"
@@ -29,32 +27,10 @@ func TestWhyIsAnsweredAsItsPageSays(t *testing.T) {
 		{`"reason": "broker-offline"`, `"longestOutage": "\d`, `"state": "degraded"`},
 		{`"stoppable": (true|false)`, `"effects": \[`},
 	}
-	blocks := commandsOf(t, "docs/why.md")
-	if len(blocks) != len(promised) {
-		t.Fatalf("docs/why.md has %d blocks of commands, this test knows %d", len(blocks), len(promised))
-	}
 	home := t.TempDir()
 	s := startDev(t, filepath.Join(home, "out", "dev"), 4, "--lease-ttl=1s", "--hold-down=1s")
 	s.awaitSite("everything is connected", allConnected)
-	lastPort := regexp.MustCompile(`:(\d+)$`).FindStringSubmatch(s.facts().Brokers[3].URL)[1]
-	script := "set -euo pipefail\n"
-	for i, b := range blocks {
-		script += "echo '=== " + strconv.Itoa(i) + "'\n" + strings.ReplaceAll(b, "8083", lastPort)
-	}
-	shell := exec.CommandContext(within(t, 2*patience), "bash", "-c", script)
-	shell.Dir = home
-	out, err := shell.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	printed := regexp.MustCompile(`(?m)^=== \d+\n`).Split(string(out), -1)[1:]
-	for i, wants := range promised {
-		for _, want := range wants {
-			if !regexp.MustCompile(want).MatchString(printed[i]) {
-				t.Errorf("the commands\n%s\nprinted no %s:\n%s", blocks[i], want, printed[i])
-			}
-		}
-	}
+	s.checkStory("docs/why.md", home, promised)
 	var all string // a server has what it has done only
 	for _, b := range s.facts().Brokers {
 		all += body(t, b.URL+"/metrics")

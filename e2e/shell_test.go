@@ -27,6 +27,37 @@ func commandsOf(t *testing.T, document string) []string {
 	return blocks
 }
 
+// checkStory runs all commands of a document on what startDev started, as they
+// stand there but for the port, and compares what each block prints with what
+// the text around it promises.
+func (s *site) checkStory(document, home string, promised [][]string) {
+	s.t.Helper()
+	blocks := commandsOf(s.t, document)
+	if len(blocks) != len(promised) {
+		s.t.Fatalf("%s has %d blocks of commands, this test knows %d", document, len(blocks), len(promised))
+	}
+	brokers := s.facts().Brokers
+	_, lastPort, _ := strings.Cut(strings.TrimPrefix(brokers[len(brokers)-1].URL, "http://"), ":")
+	script := "set -euo pipefail\n"
+	for i, b := range blocks {
+		script += fmt.Sprintf("echo '=== %d'\n%s", i, strings.ReplaceAll(b, "8083", lastPort))
+	}
+	bash := exec.CommandContext(within(s.t, 3*patience), "bash", "-c", script)
+	bash.Dir = home
+	out, err := bash.CombinedOutput()
+	if err != nil {
+		s.t.Fatalf("%v\n%s", err, out)
+	}
+	printed := regexp.MustCompile(`(?m)^=== \d+\n`).Split(string(out), -1)[1:]
+	for i, wants := range promised {
+		for _, want := range wants {
+			if !regexp.MustCompile(want).MatchString(printed[i]) {
+				s.t.Errorf("the commands\n%s\nprinted no %s:\n%s", blocks[i], want, printed[i])
+			}
+		}
+	}
+}
+
 // needs skips the test if a tool is missing, but not in CI.
 func needs(t *testing.T, tools ...string) {
 	t.Helper()
