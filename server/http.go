@@ -20,8 +20,9 @@ import (
 )
 
 // drainTimeout is how long requests that are being answered when the server
-// stops may go on. Watches end at once.
-const drainTimeout = time.Second
+// stops may go on: a little more than they may wait for storage. Watches end at
+// once.
+const drainTimeout = 3500 * time.Millisecond
 
 func newAPI(cfg Config, st store.Store, metrics *prometheus.Registry, version string, log *slog.Logger) (*handlers.API, error) {
 	c := handlers.DefaultConfig()
