@@ -87,7 +87,7 @@ demo: ## Kill a broker's container of the compose cluster, and tell what happens
 	@DOCKER=$(DOCKER) e2e/compose/demo.sh
 
 token: ## Show the root token of the compose cluster
-	@DOCKER=$(DOCKER) e2e/compose/token.sh
+	@DOCKER=$(DOCKER) e2e/compose/file.sh root.token
 
 down: ## Stop the compose cluster. ARGS=-v throws its data away too
 	@DOCKER=$(DOCKER) e2e/compose/compose.sh down $(ARGS)

@@ -307,3 +307,19 @@ func TestALostLifeDoesNotActThoughTheViewShowsItAsOwner(t *testing.T) {
 		l.connected("vc-1", "vc-2")
 	})
 }
+
+func TestAnOnlineBrokersAddressIsItsOwn(t *testing.T) {
+	inLab(t, func(l *lab) {
+		l.startAll(1, 0)
+		l.await("its address is known", func(p *farm.Picture) bool { return p.Brokers["cb-1"].Value.Address == "http://cb-1" })
+		l.edit(func(p *farm.Picture) store.Change {
+			b := p.Brokers["cb-1"].Value
+			b.Address, b.Name = "http://another-machine", "imported"
+			return store.Change{PutBrokers: []farm.Broker{b}}
+		})
+		p := l.await("it is right again", func(p *farm.Picture) bool { return p.Brokers["cb-1"].Value.Address == "http://cb-1" })
+		if p.Brokers["cb-1"].Value.Name != "imported" {
+			t.Errorf("%+v", p.Brokers["cb-1"])
+		}
+	})
+}

@@ -54,7 +54,7 @@ func (l *life) run(ctx context.Context) error {
 	group.Go(func() error { return l.keepPresence(living) })
 	group.Go(func() error { return l.runAgents(living) })
 	group.Go(func() error { return l.stand(living) })
-	group.Go(func() error { return ended(living, l.join(living, true)) })
+	group.Go(func() error { return ended(living, l.keepAddress(living)) })
 	group.Go(func() error {
 		select {
 		case <-ctx.Done():
@@ -72,6 +72,34 @@ func (l *life) run(ctx context.Context) error {
 		return nil
 	}
 	return err
+}
+
+// keepAddress sees to it that the Site shows where this broker is, also after
+// somebody has written another address, as an import of a document of other
+// machines does.
+func (l *life) keepAddress(ctx context.Context) error {
+	for {
+		if err := l.join(ctx, true); err != nil {
+			return err
+		}
+		for view := l.Store.Latest(); l.isAt(view); {
+			var err error
+			if view, err = l.Store.Wait(ctx, view.Revision); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// isAt reports whether a View shows this broker where it is. A Site or a broker
+// that is not there shows nothing wrong.
+func (l *life) isAt(view *store.View) bool {
+	p := view.Sites[l.Site]
+	if p == nil || l.Address == "" {
+		return true
+	}
+	b, known := p.Brokers[l.Broker]
+	return !known || b.Value.Address == l.Address
 }
 
 // ended is err, unless ctx has ended.

@@ -1,13 +1,25 @@
 #!/bin/sh
-# Starts the compose cluster and waits until every Provider is connected.
+# Starts the compose cluster and waits until every Provider is connected. In one
+# that is running, servers are replaced one after the other, so that a new image
+# costs no majority.
 set -eu
 here=$(dirname "$0")
+ready() { "$here/compose.sh" exec -T "$1" quorate await --site hq --token-file /farm/root.token "${2-}"; }
+
+if [ -n "$("$here/compose.sh" ps -q cb-1 2>/dev/null)" ]; then
+	for server in cb-4 cb-3 cb-2 cb-1; do # the standby first: it stands in for the others
+		"$here/compose.sh" up -d --no-build --no-deps "$server"
+		ready "$server" --home >/dev/null
+	done
+fi
 "$here/compose.sh" up -d --no-build
-"$here/compose.sh" exec -T cb-1 quorate await --site hq --token-file /farm/root.token
+ready cb-1 --home
+
 cat <<EOF
 
-The Site hq is up. Each broker's API and Swagger UI: https://localhost:8080/swagger/ to :8083.
-Their certificates are signed by an authority of this cluster's own.
+The Site hq is up. Each broker's API and Swagger UI: https://${QUORATE_BIND:-localhost}:8080/swagger/ to :8083.
+Their certificates are good for localhost, and signed by an authority of this cluster's own:
+  e2e/compose/file.sh ca.crt > ca.crt; curl --cacert ca.crt https://localhost:8080/readyz
 
   make token   shows the root token
   make demo    kills a broker's container and tells what happens

@@ -1,8 +1,12 @@
 package containers
 
 import (
+	"slices"
+	"sync"
 	"testing"
 	"time"
+
+	moby "github.com/moby/moby/client"
 
 	"github.com/quorate/quorate/server/client"
 )
@@ -88,4 +92,22 @@ func (b *bench) writes() {
 			since = time.Now()
 		}
 	}
+}
+
+// Whatever has stopped, Docker starts it again, and all is as before.
+func TestEverythingIsRestartedAtOnce(t *testing.T) {
+	b := open(t)
+	begin := time.Now()
+	var restarts sync.WaitGroup
+	for _, service := range slices.Concat(members, servers, []string{"vcenter", "pcs"}) {
+		id := b.id(service)
+		restarts.Go(func() {
+			if _, err := b.docker.ContainerRestart(b.ctx, id, moby.ContainerRestartOptions{}); err != nil {
+				t.Errorf("%s: %v", service, err)
+			}
+		})
+	}
+	restarts.Wait()
+	b.whole()
+	b.Logf("everything restarted: whole again after %v", time.Since(begin).Round(time.Millisecond))
 }

@@ -37,7 +37,7 @@ func TestTheCommandsOfTheMakefileTellTheStory(t *testing.T) {
 	}
 	said := typed("demo")
 	t.Logf("make demo:\n%s", said)
-	for _, part := range []string{"Killing the container of cb-", "(broker-offline)", "connecting → connected", "stands in for", "no longer stands in for"} {
+	for _, part := range []string{"Killing the container of cb-", "Every Provider is connected again ", "(broker-offline)", "connecting → connected", "stands in for", "no longer stands in for"} {
 		if !strings.Contains(said, part) {
 			t.Errorf("%q is not told", part)
 		}

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/quorate/quorate/server"
@@ -44,6 +45,19 @@ const (
 	RootTokenFile = "root.token"
 )
 
+// hold waits until no other run prepares with the same authority. What it locks
+// is let go with the process, however that ends.
+func hold(dir string) (release func(), err error) {
+	lock, err := os.OpenFile(filepath.Join(dir, ".lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		return nil, errors.Join(fmt.Errorf("locking %s: %w", dir, err), lock.Close())
+	}
+	return func() { _ = lock.Close() }, nil
+}
+
 // party is who gets a certificate.
 type party struct {
 	name  string
@@ -67,6 +81,11 @@ func Run(c Config, out io.Writer) error {
 			return err
 		}
 	}
+	release, err := hold(c.AuthorityIn)
+	if err != nil {
+		return err
+	}
+	defer release()
 	now := time.Now()
 	ca, err := c.authority(now, out)
 	if err != nil {
@@ -100,8 +119,8 @@ func (c Config) parties() ([]party, error) {
 		}
 		twice := slices.ContainsFunc(all, func(other party) bool { return other.name == name })
 		switch {
-		case !isName(name) || name+".crt" == AuthorityFile:
-			errs = append(errs, fmt.Errorf("%q names no party: a name is made of letters, digits, hyphens and dots, and is not ca", text))
+		case !isName(name) || name+".key" == authorityKey || name+".key" == SecretKeyFile:
+			errs = append(errs, fmt.Errorf("%q names no party: a name is made of letters, digits, hyphens and dots, and is neither ca nor secret", text))
 		case twice:
 			errs = append(errs, fmt.Errorf("party %s is named twice", name))
 		}
@@ -119,17 +138,21 @@ func isName(s string) bool {
 	strange := func(r rune) bool {
 		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '.')
 	}
-	return s != "" && !strings.ContainsFunc(s, strange) && !strings.HasPrefix(s, ".") && !strings.HasPrefix(s, "-")
+	return s != "" && len(s) <= 100 && !strings.ContainsFunc(s, strange) && !strings.HasPrefix(s, ".") && !strings.HasPrefix(s, "-")
 }
 
 // unlessThere writes a file for its owner only, unless it is there.
 func (c Config) unlessThere(name, what string, out io.Writer, write func(io.Writer) error) error {
 	path := filepath.Join(c.Dir, name)
-	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-		if err == nil {
-			fmt.Fprintf(out, "kept   %s: %s\n", path, what)
+	if info, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		switch {
+		case err != nil:
+			return err
+		case !info.Mode().IsRegular() || info.Size() == 0:
+			return fmt.Errorf("%s is there, and is not %s: remove it, or give the right one", path, what)
 		}
-		return err
+		fmt.Fprintf(out, "kept   %s: %s\n", path, what)
+		return nil
 	}
 	var content strings.Builder
 	if err := write(&content); err != nil {

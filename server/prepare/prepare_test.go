@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 func config(t *testing.T, parties ...string) Config {
@@ -141,17 +143,44 @@ func TestAnAuthorityIsNeverReplaced(t *testing.T) {
 }
 
 func TestAllFaultsAreSaid(t *testing.T) {
-	c := config(t, "../x", "cb-1", "cb-1", "cb-2=a b", "ca", "")
+	c := config(t, "../x", "cb-1", "cb-1", "cb-2=a b", "ca", "secret", "")
 	err := Run(c, io.Discard)
 	if err == nil {
 		t.Fatal("it was accepted")
 	}
-	for _, what := range []string{`"../x"`, "cb-1 is named twice", `"a b"`, `"ca"`, `""`} {
+	for _, what := range []string{`"../x"`, "cb-1 is named twice", `"a b"`, `"ca"`, `"secret"`, `""`} {
 		if !strings.Contains(err.Error(), what) {
 			t.Errorf("%s is not in:\n%v", what, err)
 		}
 	}
 	if _, err := os.Stat(c.Dir); err == nil {
 		t.Error("something was made")
+	}
+}
+
+// Two runs at once, as when a cluster is started twice, leave one authority.
+func TestRunsAtOnceMakeOneAuthority(t *testing.T) {
+	c := config(t, "cb-1", "cb-2")
+	var runs errgroup.Group
+	for range 8 {
+		runs.Go(func() error { return Run(c, io.Discard) })
+	}
+	if err := runs.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if out := prepared(t, c); strings.Contains(out, "made") {
+		t.Errorf("something did not fit together:\n%s", out)
+	}
+}
+
+func TestWhatIsNoKeyIsNotKeptForOne(t *testing.T) {
+	c := config(t)
+	prepared(t, c)
+	file := filepath.Join(c.Dir, SecretKeyFile)
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := Run(c, io.Discard); err == nil || !strings.Contains(err.Error(), "remove it") {
+		t.Errorf("got %v", err)
 	}
 }
