@@ -66,6 +66,8 @@ func newHTTPServer(cfg Config, api *handlers.API, log *slog.Logger) (*http.Serve
 
 // serveHTTP serves until ctx ends, then lets requests end within drainTimeout.
 func serveHTTP(ctx context.Context, s *http.Server, ln net.Listener) error {
+	arrived := newArrivals()
+	s.ConnState = arrived.note
 	served := make(chan error, 1)
 	go func() {
 		if s.TLSConfig != nil {
@@ -81,18 +83,14 @@ func serveHTTP(ctx context.Context, s *http.Server, ln net.Listener) error {
 	}
 	drained, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
-	drain(drained, s)
+	_ = ln.Close()
 	err := <-served
-	drain(drained, s) // what was accepted in the last instant, and not yet known to be there
-	if !errors.Is(err, http.ErrServerClosed) {
+	arrived.wait(drained)
+	if err := s.Shutdown(drained); err != nil {
+		_ = s.Close() // whoever is left has had the time
+	}
+	if !errors.Is(err, net.ErrClosed) && !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serving: %w", err)
 	}
 	return nil
-}
-
-// drain lets what has been accepted end, and ends it when ctx does.
-func drain(ctx context.Context, s *http.Server) {
-	if err := s.Shutdown(ctx); err != nil {
-		_ = s.Close() // whoever is left has had the time
-	}
 }
