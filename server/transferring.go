@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/quorate/quorate/farm"
@@ -25,7 +24,7 @@ type ExportConfig struct {
 	Site           farm.SiteID `help:"Export this Site alone." placeholder:"ID" env:"-"`
 	WithSecrets    bool        `name:"with-secrets" env:"-" help:"With the Providers' passwords, encrypted to the passphrase. Needs --secret-key-file."`
 	PassphraseFile string      `name:"passphrase-file" help:"File whose first line is the passphrase." placeholder:"FILE"`
-	File           string      `arg:"" optional:"" help:"Where to write it; a file that is there is replaced. Default: standard output."`
+	File           string      `arg:"" optional:"" help:"Where to write it; a file that is there is replaced, a device or pipe written to. Default: standard output."`
 }
 
 // ImportConfig is what `quorate import` can be told.
@@ -161,26 +160,4 @@ func readDocument(file string, stdin io.Reader) (transfer.Document, error) {
 		return transfer.Document{}, fmt.Errorf("reading the document: %w", err)
 	}
 	return transfer.Decode(text)
-}
-
-// writeDocument replaces the file in one step, so that a backup that fails does
-// not take the last one with it.
-func writeDocument(file string, text []byte, stdout io.Writer) error {
-	if file == "" {
-		_, err := stdout.Write(text)
-		return err
-	}
-	next, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*")
-	if err != nil {
-		return fmt.Errorf("writing the document: %w", err)
-	}
-	_, err = next.Write(text)
-	if err = errors.Join(err, next.Sync(), next.Close()); err == nil {
-		err = os.Rename(next.Name(), file)
-	}
-	if err != nil {
-		_ = os.Remove(next.Name())
-		return fmt.Errorf("writing the document: %w", err)
-	}
-	return nil
 }

@@ -42,6 +42,7 @@ sites:
     brokers: {cb-1: {}}
     providers:
       vc-1: {type: vsphere, preferredConnectionBroker: {mode: manual, broker: cb-1}}
+complete: true
 `))
 	if err != nil {
 		t.Fatal(err)

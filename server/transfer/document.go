@@ -23,7 +23,8 @@ const head = `# The configuration of a Quorate Farm, as "quorate export" writes 
 #
 # What is left out of a Site, broker or Provider gets its default, as in a PUT of
 # the REST API. Passwords of Providers are not in here, unless there are "secrets"
-# at the end: those are encrypted to a passphrase.
+# near the end: those are encrypted to a passphrase. The last line says that
+# nothing was cut off.
 `
 
 // Document is a Farm's configuration, or a part of it.
@@ -32,6 +33,8 @@ type Document struct {
 	Version int             `json:"version"`
 	Sites   map[string]Site `json:"sites"`
 	Secrets string          `json:"secrets,omitempty"` // sealed, see secrets
+
+	Complete bool `json:"complete"` // the last line, so that one that is cut off is known by it
 }
 
 // Site is a Site's settings, with its brokers and Providers by their IDs. The
@@ -76,7 +79,7 @@ func (s Site) MarshalJSON() ([]byte, error) {
 func (d Document) Encode() ([]byte, error) {
 	var out bytes.Buffer
 	out.WriteString(head)
-	for _, part := range []any{ // in an order for people, who want secrets last
+	for _, part := range []any{ // in an order for people, who want secrets behind what they read
 		struct {
 			Format string `json:"format"`
 		}{format},
@@ -89,6 +92,9 @@ func (d Document) Encode() ([]byte, error) {
 		struct {
 			Secrets string `json:"secrets,omitempty"`
 		}{d.Secrets},
+		struct {
+			Complete bool `json:"complete"`
+		}{true},
 	} {
 		text, err := yaml.Marshal(part)
 		if err != nil {
@@ -104,16 +110,19 @@ func (d Document) Encode() ([]byte, error) {
 // Decode reads a document. What is in the settings is judged by the API.
 func Decode(text []byte) (Document, error) {
 	var d Document
-	if err := yaml.UnmarshalStrict(text, &d); err != nil {
-		return d, fmt.Errorf("the document cannot be read: %w", err)
+	raw, err := d.read(text)
+	if err != nil {
+		return d, err
 	}
 	switch {
 	case d.Format != format:
 		return d, fmt.Errorf("this is no document of quorate export: its format is %q, not %q", d.Format, format)
 	case d.Version < 1 || d.Version > version:
 		return d, fmt.Errorf("the document has version %d, and this quorate reads up to %d: use the quorate that wrote it, or a newer one", d.Version, version)
+	case !endsComplete(text):
+		return d, errors.New("the document has no last line `complete: true`: it may have been cut off")
 	case len(d.Sites) == 0:
 		return d, errors.New("the document holds no Site")
 	}
-	return d, nil
+	return d, checkIDs(raw)
 }

@@ -33,8 +33,15 @@ type Outcome struct {
 // rehearsed first, on a copy of the Farm: if anything is refused there, nothing
 // is changed. To import the same again changes nothing.
 func (f Farm) Import(ctx context.Context, d Document, o Options) (Outcome, error) {
-	secrets, err := d.open(o.Passphrase)
+	sealed, err := d.open(o.Passphrase)
 	if err != nil {
+		return Outcome{}, err
+	}
+	d, secrets, err := d.passwords(sealed)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if err := d.prunable(o); err != nil {
 		return Outcome{}, err
 	}
 	view, err := f.Store.Current(ctx)

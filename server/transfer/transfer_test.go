@@ -353,7 +353,7 @@ func TestSecretsTravelSealed(t *testing.T) {
 	}
 	text := one.text(d)
 	plain := one.export()
-	if !strings.HasPrefix(text, plain+"secrets: |\n  -----BEGIN AGE ENCRYPTED FILE-----\n") || strings.Contains(text, "ss\n") {
+	if !strings.HasPrefix(text, strings.TrimSuffix(plain, "complete: true\n")+"secrets: |\n  -----BEGIN AGE ENCRYPTED FILE-----\n") || strings.Contains(text, "ss\n") {
 		t.Errorf("the document:\n%s", text)
 	}
 	two.online("cb-1", "cb-2", "cb-3")
@@ -443,16 +443,20 @@ func TestWhoHasNoSecretKeyChangesWhatNeedsNone(t *testing.T) {
 }
 
 func TestADocumentThatIsNoneIsRefused(t *testing.T) {
-	head := "format: quorate-configuration\nversion: 1\n"
+	head, foot := "format: quorate-configuration\nversion: 1\n", "complete: true\n"
 	for text, want := range map[string]string{
-		"":                                    `its format is ""`,
-		"a: [":                                "cannot be read",
-		"format: other":                       `its format is "other"`,
-		head:                                  "holds no Site",
-		head + "farm: {}\n":                   `unknown field "farm"`,
-		head + "sites:\n  hq: 5\n":            "cannot be read",
-		head + "sites:\n  hq: {}\n  hq: {}\n": `"hq" already set`,
-		head + "sites: {hq: {brokers: []}}\n": "brokers",
+		"":                                     `its format is ""`,
+		"a: [":                                 "cannot be read",
+		"format: other":                        `its format is "other"`,
+		head + foot:                            "holds no Site",
+		head + "sites: {hq: }\n":               "has no last line `complete: true`",
+		head + "complete: true\nsites: {hq: }": "has no last line `complete: true`",
+		head + "sites: {hq: }\ncomplete: tr":   "cannot be read",
+		head + "sites: {hq: }\n" + foot + "---\n" + head + "sites: {lab: }\n" + foot: "several parts",
+		head + "farm: {}\n":                                        `unknown field "farm"`,
+		head + "sites:\n  hq: 5\n":                                 "cannot be read",
+		head + "sites:\n  hq: {}\n  hq: {}\n":                      `"hq" already set`,
+		head + "sites: {hq: {brokers: []}}\n":                      "brokers",
 		"format: quorate-configuration\nversion: 2\nsites: {hq: }": "version 2",
 	} {
 		if _, err := Decode([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
@@ -463,7 +467,7 @@ func TestADocumentThatIsNoneIsRefused(t *testing.T) {
 
 func TestAShortDocumentGetsTheDefaults(t *testing.T) {
 	l := newLab(t)
-	l.must("format: quorate-configuration\nversion: 1\nsites:\n  hq:\n    brokers:\n      cb-1:\n", Options{})
+	l.must("format: quorate-configuration\nversion: 1\nsites:\n  hq:\n    brokers:\n      cb-1:\ncomplete: true\n", Options{})
 	p := l.mem.Latest().Sites["hq"]
 	if p.Site.Value.MaxParallelMoves != farm.DefaultMaxParallelMoves || p.Brokers["cb-1"].Value.Mode != farm.ModeActive {
 		t.Errorf("got %+v, %+v", p.Site, p.Brokers)
