@@ -22,7 +22,7 @@ func TestWhatIsNoFileIsWrittenThrough(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer reader.Close()
+	defer func() { _ = reader.Close() }()
 	for _, name := range []string{pipe, link} {
 		if err := writeDocument(name, []byte("text"), nil); err != nil {
 			t.Fatal(err)
@@ -74,7 +74,7 @@ func TestStandardOutputByAnotherNameIsNotReplaced(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer out.Close()
+	defer func() { _ = out.Close() }()
 	for _, write := range []func() error{
 		func() error { _, err := out.WriteString("before "); return err },
 		func() error { return writeDocument(name, []byte("text "), out) },
