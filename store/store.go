@@ -43,6 +43,8 @@ var (
 	ErrSecretKey = errors.New("this server does not have the Farm's secret key")
 	// ErrFormat: what is stored was written by a newer version.
 	ErrFormat = errors.New("stored format is not supported")
+	// ErrNoFarm: there is no Farm where one is looked for that must not be made.
+	ErrNoFarm = errors.New("there is no Farm here")
 	// ErrOtherFarm: storage holds another Farm than the one that this server has
 	// known, or none. Nothing is read from it or written to it.
 	ErrOtherFarm = errors.New("storage does not hold this server's Farm any more: it has lost its data, or it is another storage")
