@@ -57,6 +57,8 @@ type View struct {
 	Sites    map[farm.SiteID]*farm.Picture
 	Tokens   map[TokenHash]Token
 
+	EpochFloor farm.Epoch // also in every Picture, see RaiseEpochs
+
 	known  map[farm.SiteID]known // what a Draft goes on from
 	copied int
 }
@@ -127,7 +129,10 @@ type Store interface {
 
 	// RaiseEpochs adds to the epoch of every ownership record of the Farm, and
 	// returns how many it raised: after storage has been put back to an earlier
-	// state, so that epochs are above those that were given since. While any
+	// state, so that epochs are above those that were given since. It leaves a
+	// floor, as high as the highest of them and raised with them, for Providers
+	// that have no record here and may have had one since. by is at most MaxRaise.
+	// While any
 	// broker is present it blocks. ErrConflict if one appears, or a record
 	// changes, meanwhile: some are raised then, and to raise them again does no
 	// harm.

@@ -23,6 +23,7 @@ const (
 	kindEvent       = "events"
 	kindTask        = "tasks"
 	kindToken       = "tokens"
+	kindEpochs      = "epochs" // of the whole Farm: the key is the kind
 )
 
 // kindsOne lists the kinds with one key a Site, kindsMany those with many.
@@ -38,6 +39,7 @@ type keys struct{ prefix string }
 
 func (k keys) format() string                        { return k.prefix + "format" }
 func (k keys) farm() string                          { return k.prefix + "farm" }
+func (k keys) epochs() string                        { return k.prefix + kindEpochs }
 func (k keys) proof() string                         { return k.prefix + "secret-key" }
 func (k keys) tokens() string                        { return k.prefix + kindToken + "/" }
 func (k keys) token(h store.TokenHash) string        { return k.tokens() + url.PathEscape(string(h)) }
@@ -97,6 +99,9 @@ func (k keys) parse(key string) (p parsed, ok bool) {
 	rest, under := strings.CutPrefix(key, k.prefix)
 	if !under {
 		return parsed{}, false
+	}
+	if rest == kindEpochs {
+		return parsed{kind: kindEpochs}, true
 	}
 	kind, rest, ok := strings.Cut(rest, "/")
 	if !ok {
