@@ -124,5 +124,20 @@ func (k keys) parse(key string) (p parsed, ok bool) {
 		}
 		p.name, p.host = name, farm.HostID(id)
 	}
-	return p, true
+	return p, p.named()
+}
+
+// named: a key whose parts the API would not take as names was written by nobody
+// of ours, and what lies there could not be named in any call.
+func (p parsed) named() bool {
+	if !farm.ValidID(string(p.site)) {
+		return false
+	}
+	switch p.kind {
+	case kindSite, kindSeats, kindCoordinator:
+		return p.name == ""
+	case kindBroker, kindProvider, kindSecret, kindPresence, kindOwner, kindReport, kindHost:
+		return farm.ValidID(p.name)
+	}
+	return true
 }

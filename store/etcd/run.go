@@ -241,6 +241,9 @@ func (s *Store) checkFormat(kv *mvccpb.KeyValue) error {
 	if err != nil {
 		return fmt.Errorf("%w: %s: %w", store.ErrFormat, kv.Key, err)
 	}
+	if r.Version < 1 {
+		return fmt.Errorf("%w: it is damaged: %s is version %d, which never was", store.ErrFormat, kv.Key, r.Version)
+	}
 	if r.Version > formatVersion {
 		return fmt.Errorf("%w: it is version %d, and this server knows up to %d", store.ErrFormat, r.Version, formatVersion)
 	}
