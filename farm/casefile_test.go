@@ -36,7 +36,7 @@ type story struct {
 var (
 	siteWords = []string{
 		"seats", "standby", "order", "offline", "disabled", "draining", "leaving", "held",
-		"contact", "providers", "owns", "prefers", "pinned", "home", "hosts", "reports", "site", "armed", "fresh",
+		"contact", "providers", "owns", "prefers", "pinned", "home", "hosts", "reports", "site", "armed", "fresh", "epochs",
 	}
 	stepWords = []string{"then", "want", "what-if", "stoppable"}
 )

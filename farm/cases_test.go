@@ -203,7 +203,7 @@ func (t *telling) setUp(site []line) error {
 		}
 		return nil
 	}
-	if err := each("site seats standby order offline providers owns disabled draining prefers pinned home hosts reports armed fresh", t.given); err != nil {
+	if err := each("epochs site seats standby order offline providers owns disabled draining prefers pinned home hosts reports armed fresh", t.given); err != nil {
 		return err
 	}
 	for id := range t.back {
@@ -239,6 +239,9 @@ func (t *telling) given(word, rest string) error {
 			return fmt.Errorf("%q stands alone", word)
 		}
 		return nil
+	case "epochs":
+		_, err := fmt.Sscanf(rest, "above %d", &t.p.EpochFloor)
+		return err
 	case "seats", "standby":
 		ids, err := names(rest)
 		for _, id := range ids {

@@ -22,6 +22,10 @@ type Picture struct {
 	Hosts       map[ProviderID]map[HostID]Host
 	Events      []Event // the kept ones, oldest first
 	Coordinator Coordinator
+
+	// EpochFloor is what the first epoch of a Provider is above: what storage has
+	// forgotten may have gone so far.
+	EpochFloor Epoch
 }
 
 // Coordinator is the one broker that decides for its Site.

@@ -506,11 +506,20 @@ func (pl *planner) pool() []BrokerID {
 // assign makes a broker the owner of a Provider that nobody can act for.
 func (pl *planner) assign(id ProviderID, o Ownership, to BrokerID, w placing) {
 	next := Ownership{
-		Broker: to, Incarnation: pl.p.Presence[to].Incarnation, Epoch: o.Epoch + 1,
+		Broker: to, Incarnation: pl.p.Presence[to].Incarnation, Epoch: pl.nextEpoch(o),
 		Since: pl.Now, Reason: w.reason, Message: w.because, Home: pl.homeAfter(id, to, w.reason),
 	}
 	pl.load[to]++
 	pl.put(id, next)
+}
+
+// nextEpoch is above every epoch that the Provider can have had, also if storage
+// was put back to a time before it had any.
+func (pl *planner) nextEpoch(o Ownership) Epoch {
+	if o.Epoch == 0 {
+		return pl.p.EpochFloor + 1
+	}
+	return o.Epoch + 1
 }
 
 // homeAfter is the home of a Provider that goes to another broker: a loss

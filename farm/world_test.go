@@ -347,6 +347,9 @@ func (w *world) examineDecision(d farm.Decision, v farm.Seats, eligible map[farm
 	changed := was.Owner() != next.Owner()
 	want := was.Epoch
 	if changed {
+		if want == 0 {
+			want = w.p.EpochFloor
+		}
 		want++
 	}
 	if next.Epoch != want {

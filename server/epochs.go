@@ -24,6 +24,9 @@ func RaiseEpochs(ctx context.Context, cfg RaiseEpochsConfig, stdout, stderr io.W
 	if cfg.By == 0 || cfg.Wait <= 0 {
 		return errors.New("--by, --wait must be above 0")
 	}
+	if cfg.By > store.MaxRaise {
+		return fmt.Errorf("--by must be at most %d", store.MaxRaise)
+	}
 	cfg.SecretKeyFile = "" // not needed, so it need not be right
 	return withStore(ctx, cfg.StorageConfig, stderr, func(ctx context.Context, st store.Store) error {
 		ctx, cancel := context.WithTimeout(ctx, cfg.Wait)

@@ -19,12 +19,13 @@ import (
 const answerTimeout = 5 * time.Second
 
 // withStore runs do on the Farm's storage, once that has answered, whether or
-// not any server runs.
+// not any server runs. It makes no Farm unless it is told to: a command with a
+// wrong address must not succeed on nothing, nor bind a Farm to its secret key.
 func withStore(ctx context.Context, cfg StorageConfig, stderr io.Writer, do func(context.Context, store.Store) error) error {
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
-	st, free, err := openStore(cfg, commandLog(stderr))
+	st, free, err := openStore(cfg, !cfg.NewFarm, commandLog(stderr))
 	if err != nil {
 		return err
 	}
@@ -45,7 +46,14 @@ func withStore(ctx context.Context, cfg StorageConfig, stderr io.Writer, do func
 		return do(ctx, st)
 	})
 	g.Go(func() error { return st.Run(ctx) })
-	return g.Wait()
+	return noFarmAdvice(g.Wait())
+}
+
+func noFarmAdvice(err error) error {
+	if errors.Is(err, store.ErrNoFarm) {
+		return fmt.Errorf("%w: check --etcd and --etcd-prefix", err)
+	}
+	return err
 }
 
 // checkSecretKeyOnce is checkSecretKey for whom somebody waits.

@@ -45,7 +45,7 @@ func Serve(ctx context.Context, cfg Config, ln net.Listener, p Process) error {
 		return errors.Join(err, ln.Close())
 	}
 	log := newLogger(cfg, p.Stderr)
-	st, free, err := openStore(cfg.StorageConfig, log)
+	st, free, err := openStore(cfg.StorageConfig, false, log)
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}

@@ -16,8 +16,8 @@ import (
 )
 
 // openStore makes the store in etcd, which need not be there. What it returns
-// frees it once the store's Run has ended.
-func openStore(cfg StorageConfig, log *slog.Logger) (st store.Store, free func(), err error) {
+// frees it once the store's Run has ended. A visit makes no Farm, see etcd.Config.
+func openStore(cfg StorageConfig, visit bool, log *slog.Logger) (st store.Store, free func(), err error) {
 	sealer, err := openSealer(cfg.SecretKeyFile)
 	if err != nil {
 		return nil, nil, err
@@ -34,7 +34,7 @@ func openStore(cfg StorageConfig, log *slog.Logger) (st store.Store, free func()
 		return nil, nil, err
 	}
 	free = func() { _ = client.Close() } // the process ends anyway
-	st, err = etcd.New(etcd.Config{Client: client, Prefix: cfg.EtcdPrefix, Sealer: sealer, Log: log})
+	st, err = etcd.New(etcd.Config{Client: client, Prefix: cfg.EtcdPrefix, Sealer: sealer, Log: log, Visit: visit})
 	if err != nil {
 		free()
 		return nil, nil, err

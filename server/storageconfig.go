@@ -12,6 +12,9 @@ type StorageConfig struct {
 	EtcdPrefix string   `name:"etcd-prefix" help:"Where in etcd the Farm is kept." default:"${etcd_prefix}"`
 
 	SecretKeyFile string `name:"secret-key-file" help:"File that holds the key that Providers' secrets are encrypted with; make one with 'quorate keygen'. Without it no secret can be stored." placeholder:"FILE"`
+
+	// NewFarm lets a command that is no server make a Farm where there is none.
+	NewFarm bool `kong:"-"`
 }
 
 // DefaultStorageConfig finds etcd on this machine.

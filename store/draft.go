@@ -46,6 +46,7 @@ type Draft struct {
 	before   *View
 	sites    map[farm.SiteID]*SiteDraft
 	tokens   map[TokenHash]Token // nil: unchanged
+	floor    farm.Epoch
 }
 
 // NewDraft starts a View at a revision, from the View before it; nil: from nothing.
@@ -56,6 +57,7 @@ func NewDraft(before *View, revision farm.Revision) *Draft {
 	return &Draft{
 		revision: revision,
 		before:   before,
+		floor:    before.EpochFloor,
 		sites:    map[farm.SiteID]*SiteDraft{},
 	}
 }
@@ -68,6 +70,9 @@ func (d *Draft) PutToken(h TokenHash, t Token) { d.ownTokens()[h] = t }
 
 // DeleteToken removes a token.
 func (d *Draft) DeleteToken(h TokenHash) { delete(d.ownTokens(), h) }
+
+// SetEpochFloor says what the first epoch of every Provider is above.
+func (d *Draft) SetEpochFloor(e farm.Epoch) { d.floor = e }
 
 // HasTokens reports whether there is any token.
 func (d *Draft) HasTokens() bool {
@@ -110,6 +115,8 @@ func (d *Draft) View() *View {
 		Tokens:   d.before.Tokens,
 		known:    make(map[farm.SiteID]known, len(d.before.known)+1),
 		Sites:    make(map[farm.SiteID]*farm.Picture, len(d.before.Sites)+1),
+
+		EpochFloor: d.floor,
 	}
 	if d.tokens != nil {
 		v.Tokens = d.tokens
@@ -131,7 +138,7 @@ func (d *Draft) View() *View {
 }
 
 func (v *View) add(id farm.SiteID, p *farm.Picture, events []farm.Event) {
-	p.Revision = v.Revision
+	p.Revision, p.EpochFloor = v.Revision, v.EpochFloor
 	v.known[id] = known{picture: p, events: events}
 	if p.Site.Revision != 0 {
 		v.Sites[id] = p

@@ -43,6 +43,8 @@ var (
 	ErrSecretKey = errors.New("this server does not have the Farm's secret key")
 	// ErrFormat: what is stored was written by a newer version.
 	ErrFormat = errors.New("stored format is not supported")
+	// ErrNoFarm: there is no Farm where one is looked for that must not be made.
+	ErrNoFarm = errors.New("there is no Farm here")
 	// ErrOtherFarm: storage holds another Farm than the one that this server has
 	// known, or none. Nothing is read from it or written to it.
 	ErrOtherFarm = errors.New("storage does not hold this server's Farm any more: it has lost its data, or it is another storage")
@@ -54,6 +56,8 @@ type View struct {
 	Revision farm.Revision
 	Sites    map[farm.SiteID]*farm.Picture
 	Tokens   map[TokenHash]Token
+
+	EpochFloor farm.Epoch // also in every Picture, see RaiseEpochs
 
 	known  map[farm.SiteID]known // what a Draft goes on from
 	copied int
@@ -125,7 +129,10 @@ type Store interface {
 
 	// RaiseEpochs adds to the epoch of every ownership record of the Farm, and
 	// returns how many it raised: after storage has been put back to an earlier
-	// state, so that epochs are above those that were given since. While any
+	// state, so that epochs are above those that were given since. It leaves a
+	// floor, as high as the highest of them and raised with them, for Providers
+	// that have no record here and may have had one since. by is at most MaxRaise.
+	// While any
 	// broker is present it blocks. ErrConflict if one appears, or a record
 	// changes, meanwhile: some are raised then, and to raise them again does no
 	// harm.

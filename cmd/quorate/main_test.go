@@ -53,6 +53,7 @@ func TestACommandLineThatCannotBeCarriedOutSaysWhy(t *testing.T) {
 		{"import /dev/null", "no document of quorate export"},
 		{"import --passphrase-file /dev/null x", "the first line of /dev/null is empty"},
 		{"raise-epochs --by 0", "--by, --wait must be above 0"},
+		{"raise-epochs --by 18446744073709551615", "--by must be at most 1099511627776"},
 	} {
 		if _, err := say(t, strings.Fields(c.args)...); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%q: %v, want %q", c.args, err, c.says)

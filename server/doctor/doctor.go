@@ -73,7 +73,7 @@ func (v *visit) beyond(ctx context.Context) (storage, farm []Finding) {
 // farm checks what is stored, once etcd is known to answer.
 func (v *visit) farm(ctx context.Context, client *clientv3.Client) []Finding {
 	sealer, _ := v.Sealer() // a file that cannot be used is reported by its own check
-	st, err := etcd.New(etcd.Config{Client: client, Prefix: v.EtcdPrefix, Sealer: sealer})
+	st, err := etcd.New(etcd.Config{Client: client, Prefix: v.EtcdPrefix, Sealer: sealer, Visit: true})
 	if err != nil {
 		return []Finding{failed("stored", sentence(err), "This should not happen: please report it.")}
 	}

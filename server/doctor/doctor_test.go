@@ -300,6 +300,12 @@ func TestANewerVersionsFarmIsNotRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	finds(t, examine(t, settings(t, e.Endpoints()...)), "stored", Fail, "Format 99")
+	for _, damaged := range []string{`{"version":0}`, `{"version":-1}`, `{}`, `{"vers`} {
+		if _, err := c.Put(t.Context(), "/quorate/format", damaged); err != nil {
+			t.Fatal(err)
+		}
+		finds(t, examine(t, settings(t, e.Endpoints()...)), "stored", Fail, "damaged")
+	}
 }
 
 func TestFilesAreToBeReadableByTheServerAlone(t *testing.T) {

@@ -227,6 +227,7 @@ func TestALoopbackAddressIsNoAddressForOtherMachines(t *testing.T) {
 
 func TestWhatIsStoredMayBeTooNew(t *testing.T) {
 	expect(t, judgeFormat(0), OK, "Nothing yet")
+	expect(t, judgeFormat(etcd.FormatDamaged), Fail, "damaged")
 	expect(t, judgeFormat(etcd.FormatKnown), OK, "Format 1")
 	expect(t, judgeFormat(etcd.FormatKnown+1), Fail, "reads up to 1")
 }

@@ -16,6 +16,9 @@ func judgeFormat(version int) Finding {
 	switch {
 	case version == 0:
 		return fine(what, "Nothing yet: the first server that starts makes the Farm.")
+	case version < 0:
+		return failed(what, "The record of its format is damaged.",
+			"No server starts on it. Compare the key format under --etcd-prefix with a snapshot, or restore one; see docs/backup.md.")
 	case version > etcd.FormatKnown:
 		return failed(what, fmt.Sprintf("Format %d; this program reads up to %d.", version, etcd.FormatKnown),
 			"Run the version of quorate that the Farm's newest servers run.")

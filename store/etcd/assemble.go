@@ -67,6 +67,9 @@ func (a *assembly) read(k parsed, kv *mvccpb.KeyValue) error {
 	if k.kind == kindToken {
 		return take(func(v store.Token) { a.draft.PutToken(store.TokenHash(k.name), v) })(decodeToken(kv.Value))
 	}
+	if k.kind == kindEpochs {
+		return take(func(v epochsRecord) { a.draft.SetEpochFloor(farm.Epoch(v.Floor)) })(decode[epochsRecord](kv.Value))
+	}
 	s, at := a.draft.Site(k.site), farm.Revision(kv.ModRevision)
 	switch k.kind {
 	case kindSite:
@@ -114,6 +117,10 @@ func (a *assembly) del(key string) {
 func (a *assembly) remove(k parsed) {
 	if k.kind == kindToken {
 		a.draft.DeleteToken(store.TokenHash(k.name))
+		return
+	}
+	if k.kind == kindEpochs {
+		a.draft.SetEpochFloor(0)
 		return
 	}
 	s := a.draft.Site(k.site)

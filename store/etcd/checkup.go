@@ -20,7 +20,7 @@ type Checkup struct {
 	Answers []Answer // one for each endpoint, in their order
 	Members []ClusterMember
 	Alarms  []Alarm
-	Format  Timed[int] // version of what is stored, 0 for nothing; a linearizable read
+	Format  Timed[int] // version of what is stored, 0 for nothing, FormatDamaged; a linearizable read
 	// If that was answered:
 	Grant Timed[time.Duration]
 	Write Timed[struct{}]
@@ -131,7 +131,10 @@ func storedFormat(ctx context.Context, client *clientv3.Client, k keys) Timed[in
 			return 0, err
 		}
 		r, err := decode[formatRecord](got.Kvs[0].Value)
-		return r.Version, err
+		if err != nil || r.Version < 1 {
+			return FormatDamaged, nil
+		}
+		return r.Version, nil
 	}
 	if first := timed(ctx, read); first.Err != nil {
 		return first
@@ -141,6 +144,9 @@ func storedFormat(ctx context.Context, client *clientv3.Client, k keys) Timed[in
 
 // FormatKnown is the newest stored format that this version can read.
 const FormatKnown = formatVersion
+
+// FormatDamaged stands for a version that nobody can have written.
+const FormatDamaged = -1
 
 // writeOnce takes a lease as a broker would, writes one key under it, and gives
 // the lease back, which removes the key.

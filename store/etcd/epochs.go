@@ -2,11 +2,11 @@ package etcd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/quorate/quorate/farm"
 	"github.com/quorate/quorate/store"
@@ -27,14 +27,17 @@ func (s *Store) RaiseEpochs(ctx context.Context, by farm.Epoch) (int, error) {
 }
 
 func (s *Store) raiseEpochs(ctx context.Context, by farm.Epoch) (int, error) {
-	if by == 0 {
-		return 0, errors.New("by nothing")
+	if err := store.CheckRaise(by); err != nil {
+		return 0, err
 	}
 	if s.views.until(ctx, s.ended, deserted) == nil {
 		return 0, s.unfollowed(ctx)
 	}
 	records, err := s.ownerRecords(ctx)
 	if err != nil {
+		return 0, err
+	}
+	if err := s.raiseFloor(ctx, records, by); err != nil {
 		return 0, err
 	}
 	done := 0
@@ -62,7 +65,11 @@ func (s *Store) unfollowed(ctx context.Context) error {
 func (s *Store) ownerRecords(ctx context.Context) ([]*mvccpb.KeyValue, error) {
 	var all []*mvccpb.KeyValue
 	_, err := s.scan(ctx, s.keys.prefix+kindOwner+"/", 0, func(_ int64, kvs []*mvccpb.KeyValue) error {
-		all = append(all, kvs...)
+		for _, kv := range kvs {
+			if _, ours := s.keys.parse(string(kv.Key)); ours {
+				all = append(all, kv)
+			}
+		}
 		return nil
 	})
 	return all, err
@@ -76,7 +83,9 @@ func (s *Store) raise(ctx context.Context, records []*mvccpb.KeyValue, by farm.E
 		if err != nil {
 			return fmt.Errorf("%s: %w", kv.Key, err)
 		}
-		o.Epoch += by
+		if o.Epoch, err = store.Raised(o.Epoch, by); err != nil {
+			return fmt.Errorf("%s: %w", kv.Key, err)
+		}
 		value, err := encodeOwner(o)
 		if err != nil {
 			return fmt.Errorf("%s: %w", kv.Key, err)
@@ -84,7 +93,54 @@ func (s *Store) raise(ctx context.Context, records []*mvccpb.KeyValue, by farm.E
 		t.unchanged(string(kv.Key), farm.Revision(kv.ModRevision))
 		t.put(string(kv.Key), value)
 	}
-	o, err := s.commit(ctx, &t)
+	return s.raiseBy(ctx, &t)
+}
+
+// raiseFloor sets the floor as high as the highest record will be. It is first, so
+// that every record has been looked at before any is raised.
+func (s *Store) raiseFloor(ctx context.Context, records []*mvccpb.KeyValue, by farm.Epoch) error {
+	highest, at, err := s.floor(ctx)
+	if err != nil {
+		return err
+	}
+	for _, kv := range records {
+		o, err := decodeOwner(kv.Value)
+		if err != nil {
+			return fmt.Errorf("%s: %w", kv.Key, err)
+		}
+		highest = max(highest, o.Epoch)
+	}
+	if highest, err = store.Raised(highest, by); err != nil {
+		return err
+	}
+	value, err := encode(epochsRecord{uint64(highest)})
+	if err != nil {
+		return err
+	}
+	var t txn
+	t.nothingNewer(s.keys.prefix+kindPresence+"/", 0)
+	t.unchanged(s.keys.epochs(), at)
+	t.put(s.keys.epochs(), value)
+	return s.raiseBy(ctx, &t)
+}
+
+// floor reads what an earlier raising has left.
+func (s *Store) floor(ctx context.Context) (farm.Epoch, farm.Revision, error) {
+	resp, err := ask(ctx, "read the floor of epochs", func(ctx context.Context) (*clientv3.GetResponse, error) {
+		return s.client.Get(ctx, s.keys.epochs())
+	})
+	if err != nil || len(resp.Kvs) == 0 {
+		return 0, 0, err
+	}
+	r, err := decode[epochsRecord](resp.Kvs[0].Value)
+	if err != nil {
+		return 0, 0, fmt.Errorf("%s: %w", s.keys.epochs(), err)
+	}
+	return farm.Epoch(r.Floor), farm.Revision(resp.Kvs[0].ModRevision), nil
+}
+
+func (s *Store) raiseBy(ctx context.Context, t *txn) error {
+	o, err := s.commit(ctx, t)
 	if err != nil {
 		return err
 	}

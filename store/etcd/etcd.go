@@ -41,6 +41,10 @@ type Config struct {
 	Prefix string           // empty: DefaultPrefix
 	Sealer *store.Sealer    // nil: secrets can be neither stored nor read
 	Log    *slog.Logger     // nil: silent
+
+	// Visit looks at a Farm that is there, and makes none: Run is ErrNoFarm where
+	// there is nothing, and a secret key never becomes the Farm's.
+	Visit bool
 }
 
 // Store is one server's way to the Farm's memory.
@@ -50,6 +54,7 @@ type Store struct {
 	keys   keys
 	sealer *store.Sealer
 	log    *slog.Logger
+	visit  bool
 
 	views views
 	reads reads
@@ -83,6 +88,7 @@ func New(cfg Config) (*Store, error) {
 		keys:   keys{strings.TrimSuffix(cfg.Prefix, "/") + "/"},
 		sealer: cfg.Sealer,
 		log:    cfg.Log,
+		visit:  cfg.Visit,
 		asks:   make(chan struct{}, 1),
 		doubt:  make(chan struct{}, 1),
 		ended:  make(chan struct{}),

@@ -3,6 +3,7 @@ package etcd
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"slices"
 
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -17,7 +18,7 @@ import (
 // a random one, made with the Farm and never changed.
 
 // meet finds out which Farm this is, the first time that etcd answers. A
-// storage without one becomes a new Farm.
+// storage without one becomes a new Farm, unless this is a visit.
 func (s *Store) meet(ctx context.Context) error {
 	for s.farm.Load() == nil {
 		farm, format, err := s.records(ctx)
@@ -34,11 +35,23 @@ func (s *Store) meet(ctx context.Context) error {
 			s.farm.Store(&known)
 			return nil
 		}
+		if s.visit {
+			return s.nothingToFound(format)
+		}
 		if err := s.found(ctx, format); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// nothingToFound is nil for a Farm of a version that gave no names: to give it one
+// is for its servers.
+func (s *Store) nothingToFound(format *mvccpb.KeyValue) error {
+	if format != nil {
+		return nil
+	}
+	return fmt.Errorf("%w: nothing is stored under %s", store.ErrNoFarm, s.keys.prefix)
 }
 
 // records reads what is said of the Farm as a whole; nil: nothing.

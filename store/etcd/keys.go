@@ -23,6 +23,7 @@ const (
 	kindEvent       = "events"
 	kindTask        = "tasks"
 	kindToken       = "tokens"
+	kindEpochs      = "epochs" // of the whole Farm: the key is the kind
 )
 
 // kindsOne lists the kinds with one key a Site, kindsMany those with many.
@@ -38,6 +39,7 @@ type keys struct{ prefix string }
 
 func (k keys) format() string                        { return k.prefix + "format" }
 func (k keys) farm() string                          { return k.prefix + "farm" }
+func (k keys) epochs() string                        { return k.prefix + kindEpochs }
 func (k keys) proof() string                         { return k.prefix + "secret-key" }
 func (k keys) tokens() string                        { return k.prefix + kindToken + "/" }
 func (k keys) token(h store.TokenHash) string        { return k.tokens() + url.PathEscape(string(h)) }
@@ -98,6 +100,9 @@ func (k keys) parse(key string) (p parsed, ok bool) {
 	if !under {
 		return parsed{}, false
 	}
+	if rest == kindEpochs {
+		return parsed{kind: kindEpochs}, true
+	}
 	kind, rest, ok := strings.Cut(rest, "/")
 	if !ok {
 		return parsed{}, false
@@ -119,5 +124,20 @@ func (k keys) parse(key string) (p parsed, ok bool) {
 		}
 		p.name, p.host = name, farm.HostID(id)
 	}
-	return p, true
+	return p, p.named()
+}
+
+// named: a key whose parts the API would not take as names was written by nobody
+// of ours, and what lies there could not be named in any call.
+func (p parsed) named() bool {
+	if !farm.ValidID(string(p.site)) {
+		return false
+	}
+	switch p.kind {
+	case kindSite, kindSeats, kindCoordinator:
+		return p.name == ""
+	case kindBroker, kindProvider, kindSecret, kindPresence, kindOwner, kindReport, kindHost:
+		return farm.ValidID(p.name)
+	}
+	return true
 }

@@ -183,9 +183,13 @@ func (s *Store) At(ctx context.Context, site farm.SiteID, at farm.Revision) (*fa
 		}
 		return nil
 	}
+	keys := []string{s.keys.epochs()}
 	for _, kind := range kindsOne() {
-		resp, err := ask(ctx, "read "+kind, func(ctx context.Context) (*clientv3.GetResponse, error) {
-			return s.client.Get(ctx, s.keys.one(kind, site), clientv3.WithRev(int64(at)))
+		keys = append(keys, s.keys.one(kind, site))
+	}
+	for _, key := range keys {
+		resp, err := ask(ctx, "read "+key, func(ctx context.Context) (*clientv3.GetResponse, error) {
+			return s.client.Get(ctx, key, clientv3.WithRev(int64(at)))
 		})
 		if err != nil {
 			return nil, fmt.Errorf("Site %q at revision %d: %w", site, at, err)

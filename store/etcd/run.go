@@ -24,7 +24,8 @@ const (
 
 // Run keeps the View current: it lists everything once, watches from there,
 // and when the watch breaks begins anew. It returns nil when ctx ends, and
-// ErrFormat if what is stored is newer than this version.
+// ErrFormat if what is stored is newer than this version; ErrNoFarm if it visits
+// and there is none.
 func (s *Store) Run(ctx context.Context) error {
 	defer s.end()
 	var told time.Time // when it was last said that the Farm is not here
@@ -34,7 +35,7 @@ func (s *Store) Run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case errors.Is(err, store.ErrFormat):
+		case errors.Is(err, store.ErrFormat), errors.Is(err, store.ErrNoFarm):
 			return err
 		case errors.Is(err, store.ErrOtherFarm):
 			if told.IsZero() || time.Since(told) > otherTold {
@@ -239,6 +240,9 @@ func (s *Store) checkFormat(kv *mvccpb.KeyValue) error {
 	r, err := decode[formatRecord](kv.Value)
 	if err != nil {
 		return fmt.Errorf("%w: %s: %w", store.ErrFormat, kv.Key, err)
+	}
+	if r.Version < 1 {
+		return fmt.Errorf("%w: it is damaged: %s is version %d, which never was", store.ErrFormat, kv.Key, r.Version)
 	}
 	if r.Version > formatVersion {
 		return fmt.Errorf("%w: it is version %d, and this server knows up to %d", store.ErrFormat, r.Version, formatVersion)

@@ -27,6 +27,11 @@ type farmRecord struct {
 	ID string `json:"id"`
 }
 
+// epochsRecord is beside format 1: a version that does not know it ignores it.
+type epochsRecord struct {
+	Floor uint64 `json:"floor"`
+}
+
 type siteRecord struct {
 	Name             string         `json:"name,omitempty"`
 	Description      string         `json:"description,omitempty"`

@@ -2,23 +2,22 @@ package mem
 
 import (
 	"context"
-	"errors"
 
 	"github.com/quorate/quorate/farm"
 	"github.com/quorate/quorate/store"
 )
 
 func (s *Store) RaiseEpochs(ctx context.Context, by farm.Epoch) (int, error) {
-	if by == 0 {
-		return 0, errors.New("raise epochs: by nothing")
+	if err := store.CheckRaise(by); err != nil {
+		return 0, err
 	}
 	for {
 		if err := s.reach(ctx); err != nil {
 			return 0, err
 		}
 		_, changed, _ := s.watch()
-		if n, done := s.m.raiseEpochs(by); done {
-			return n, nil
+		if n, done, err := s.m.raiseEpochs(by); done || err != nil {
+			return n, err
 		}
 		select {
 		case <-changed:
@@ -29,13 +28,24 @@ func (s *Store) RaiseEpochs(ctx context.Context, by farm.Epoch) (int, error) {
 }
 
 // raiseEpochs does nothing while a broker is present.
-func (m *memory) raiseEpochs(by farm.Epoch) (n int, done bool) {
+func (m *memory) raiseEpochs(by farm.Epoch) (n int, done bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(m.lives) > 0 {
-		return 0, false
+		return 0, false, nil
+	}
+	highest := m.view.EpochFloor
+	for _, site := range m.view.Known() {
+		for _, o := range m.view.Picture(site).Owners {
+			highest = max(highest, o.Value.Epoch)
+		}
+	}
+	floor, err := store.Raised(highest, by)
+	if err != nil {
+		return 0, false, err
 	}
 	m.write(func(d *store.Draft) {
+		d.SetEpochFloor(floor)
 		for _, site := range m.view.Known() {
 			for id, o := range m.view.Picture(site).Owners {
 				o.Value.Epoch += by
@@ -44,5 +54,5 @@ func (m *memory) raiseEpochs(by farm.Epoch) (n int, done bool) {
 			}
 		}
 	})
-	return n, true
+	return n, true, nil
 }

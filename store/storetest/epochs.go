@@ -14,9 +14,13 @@ var epochTests = []test{
 	{"every epoch is raised, and nothing else changes", epochsRaised},
 	{"epochs are raised when the last broker has gone", epochsWait},
 	{"epochs are not raised while a broker is present", epochsKept},
-	{"epochs cannot be raised by nothing", func(b *bench) {
-		if _, err := b.open().RaiseEpochs(b.ctx(), 0); err == nil {
-			b.Error("no error")
+	{"what has no record begins above all that were raised", epochsFloor},
+	{"epochs cannot be raised by nothing, nor so far that they come round", func(b *bench) {
+		st := b.open()
+		for _, by := range []farm.Epoch{0, store.MaxRaise + 1, 1<<64 - 1} {
+			if _, err := st.RaiseEpochs(b.ctx(), by); err == nil {
+				b.Errorf("no error by %d", by)
+			}
 		}
 	}},
 }
@@ -56,6 +60,38 @@ func epochsRaised(b *bench) {
 	if len(after.Events) != len(before.Events) || after.Seats.Revision != before.Seats.Revision {
 		b.Error("something else has changed")
 	}
+}
+
+// The floor is the Farm's: it is there without any record, and with every Site.
+func epochsFloor(b *bench) {
+	st := b.open()
+	floor := func(by, want farm.Epoch) {
+		b.Helper()
+		_, err := st.RaiseEpochs(b.ctx(), by)
+		b.must(err)
+		v, err := b.open().Current(b.ctx())
+		b.must(err)
+		if v.EpochFloor != want {
+			b.Errorf("the floor is %d, want %d", v.EpochFloor, want)
+		}
+		for id, p := range v.Sites {
+			if p.EpochFloor != want {
+				b.Errorf("that of %s is %d, want %d", id, p.EpochFloor, want)
+			}
+		}
+	}
+	floor(5, 5)
+	b.site(st, hq, "cb-1")
+	if p := b.current(st, hq); p.EpochFloor != 5 {
+		b.Errorf("a new Site's is %d", p.EpochFloor)
+	}
+	s := b.register(st, hq, "cb-1")
+	d := give("vc-1", farm.Stored[farm.Ownership]{}, life("cb-1", s))
+	d.Next.Epoch = 40
+	b.apply(st, b.elect(s), d)
+	b.must(s.Close(b.ctx()))
+	floor(1000, 1040)
+	floor(1, 1041)
 }
 
 func epochsKept(b *bench) {
