@@ -46,7 +46,7 @@ func offline(t *testing.T) (StorageConfig, func() []string) {
 	}
 }
 
-const emptyDocument = "format: quorate-configuration\nversion: 1\nsites: {hq: {brokers: {cb-1: {}}}}\n"
+const emptyDocument = "format: quorate-configuration\nversion: 1\nsites: {hq: {brokers: {cb-1: {}}}}\ncomplete: true\n"
 
 func TestACommandMakesNoFarm(t *testing.T) {
 	cfg, keys := offline(t)
