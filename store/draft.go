@@ -47,6 +47,8 @@ type Draft struct {
 	sites    map[farm.SiteID]*SiteDraft
 	tokens   map[TokenHash]Token // nil: unchanged
 	floor    farm.Epoch
+
+	unreadable []string // shared with the View before until it changes
 }
 
 // NewDraft starts a View at a revision, from the View before it; nil: from nothing.
@@ -58,7 +60,9 @@ func NewDraft(before *View, revision farm.Revision) *Draft {
 		revision: revision,
 		before:   before,
 		floor:    before.EpochFloor,
-		sites:    map[farm.SiteID]*SiteDraft{},
+
+		unreadable: before.Unreadable,
+		sites:      map[farm.SiteID]*SiteDraft{},
 	}
 }
 
@@ -117,6 +121,7 @@ func (d *Draft) View() *View {
 		Sites:    make(map[farm.SiteID]*farm.Picture, len(d.before.Sites)+1),
 
 		EpochFloor: d.floor,
+		Unreadable: d.unreadable,
 	}
 	if d.tokens != nil {
 		v.Tokens = d.tokens

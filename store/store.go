@@ -43,6 +43,8 @@ var (
 	ErrSecretKey = errors.New("this server does not have the Farm's secret key")
 	// ErrFormat: what is stored was written by a newer version.
 	ErrFormat = errors.New("stored format is not supported")
+	// ErrUnreadable: something that is stored cannot be read; see View.Whole.
+	ErrUnreadable = errors.New("what is stored cannot be read")
 	// ErrNoFarm: there is no Farm where one is looked for that must not be made.
 	ErrNoFarm = errors.New("there is no Farm here")
 	// ErrOtherFarm: storage holds another Farm than the one that this server has
@@ -56,6 +58,10 @@ type View struct {
 	Revision farm.Revision
 	Sites    map[farm.SiteID]*farm.Picture
 	Tokens   map[TokenHash]Token
+
+	// Unreadable names what is stored and cannot be read, in order: it is missing
+	// from this View and is not deleted.
+	Unreadable []string
 
 	EpochFloor farm.Epoch // also in every Picture, see RaiseEpochs
 

@@ -98,7 +98,7 @@ func (v *visit) farm(ctx context.Context, client *clientv3.Client) []Finding {
 		wg.Go(func() { parts[i] = check(ctx, st, view) })
 	}
 	wg.Wait()
-	var all []Finding
+	all := judgeWhole(view)
 	for _, p := range parts {
 		all = append(all, p...)
 	}

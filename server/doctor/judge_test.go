@@ -10,6 +10,7 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 
 	"github.com/quorate/quorate/farm"
+	"github.com/quorate/quorate/store"
 	"github.com/quorate/quorate/store/etcd"
 )
 
@@ -230,6 +231,14 @@ func TestWhatIsStoredMayBeTooNew(t *testing.T) {
 	expect(t, judgeFormat(etcd.FormatDamaged), Fail, "damaged")
 	expect(t, judgeFormat(etcd.FormatKnown), OK, "Format 1")
 	expect(t, judgeFormat(etcd.FormatKnown+1), Fail, "reads up to 1")
+}
+
+func TestWhatCannotBeReadIsNamed(t *testing.T) {
+	got := judgeWhole(&store.View{Unreadable: []string{"/quorate/providers/hq/vc-1"}})
+	if len(got) != 1 || len(judgeWhole(&store.View{})) != 0 {
+		t.Fatalf("%+v", got)
+	}
+	expect(t, got[0], Fail, "/quorate/providers/hq/vc-1")
 }
 
 func TestWhatThisMachineAllows(t *testing.T) {

@@ -26,6 +26,15 @@ func judgeFormat(version int) Finding {
 	return fine(what, fmt.Sprintf("Format %d, which this program reads.", version))
 }
 
+// judgeWhole names what is stored and cannot be read.
+func judgeWhole(view *store.View) (all []Finding) {
+	for _, key := range view.Unreadable {
+		all = append(all, failed("stored", "The value of "+key+" cannot be read, so that the Farm goes on without it.",
+			"Compare it with a snapshot (docs/backup.md):\netcdctl get "+key+"\nPut its value back. If it is lost, delete the key and configure anew what it held."))
+	}
+	return all
+}
+
 // firstView waits for the Farm as it is stored.
 func firstView(ctx context.Context, st store.Store) (*store.View, *Finding) {
 	ctx, cancel := context.WithTimeout(ctx, patience)

@@ -54,9 +54,13 @@ func (a *assembly) put(kv *mvccpb.KeyValue) {
 	if !ok {
 		return
 	}
-	if err := a.read(k, kv); err != nil {
+	err := a.read(k, kv)
+	a.draft.SetUnreadable(string(kv.Key), err != nil)
+	if err != nil {
 		a.log.Error("stored value cannot be read and is ignored", "key", string(kv.Key), "error", err)
-		a.remove(k)
+		if k.kind != kindEpochs { // without it epochs would begin anew
+			a.remove(k)
+		}
 		if k.kind == kindSeats {
 			a.draft.Site(k.site).PutSeats(farm.Seats{}, farm.Revision(kv.ModRevision))
 		}
@@ -110,6 +114,7 @@ func take[T any](put func(T)) func(T, error) error {
 // del takes in that a key is gone.
 func (a *assembly) del(key string) {
 	if k, ok := a.keys.parse(key); ok {
+		a.draft.SetUnreadable(key, false)
 		a.remove(k)
 	}
 }

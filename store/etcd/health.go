@@ -46,7 +46,7 @@ func (s *Store) Health(ctx context.Context) store.Health {
 			}
 		}
 	}
-	h.Problem = problem(h)
+	h.Problem = strings.TrimSpace(problem(h) + " " + s.Latest().UnreadableProblem())
 	if s.other.Load() {
 		h.Problem = otherFarm
 	}
