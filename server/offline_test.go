@@ -81,7 +81,7 @@ func TestOnlyAnImportMakesAFarm(t *testing.T) {
 		return Import(t.Context(), ImportConfig{StorageConfig: cfg, DryRun: dry, File: "-"}, strings.NewReader(emptyDocument), &out, &out)
 	}
 	first := cfg
-	first.NewFarm, first.SecretKeyFile = true, ""
+	first.SecretKeyFile = ""
 	if err := run(first, false); err != nil {
 		t.Fatal(err)
 	}
@@ -91,5 +91,30 @@ func TestOnlyAnImportMakesAFarm(t *testing.T) {
 	}
 	if now := strings.Join(keys(), " "); now != made || strings.Contains(now, "secret-key") || !strings.Contains(now, "/quorate/farm") {
 		t.Errorf("after a rehearsal: %s, before it: %s", now, made)
+	}
+}
+
+// What cannot be read would be missing from a backup.
+func TestAnExportOfWhatCannotBeReadIsRefused(t *testing.T) {
+	cfg, _ := offline(t)
+	var out bytes.Buffer
+	if err := Import(t.Context(), ImportConfig{StorageConfig: cfg, File: "-"}, strings.NewReader(emptyDocument), &out, &out); err != nil {
+		t.Fatal(err)
+	}
+	client, err := etcd.Dial(etcd.DialConfig{Endpoints: cfg.Etcd})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = client.Close() }()
+	if _, err := client.Put(t.Context(), "/quorate/brokers/hq/cb-1", `{"mode":"act`); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "farm.yaml")
+	err = Export(t.Context(), ExportConfig{StorageConfig: cfg, File: file}, &out, &out)
+	if !errors.Is(err, store.ErrUnreadable) || !strings.Contains(err.Error(), "brokers/hq/cb-1") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Stat(file); err == nil {
+		t.Error("something was written")
 	}
 }

@@ -71,6 +71,7 @@ func Export(ctx context.Context, cfg ExportConfig, stdout, stderr io.Writer) err
 
 // Import makes the Farm's configuration what a document says.
 func Import(ctx context.Context, cfg ImportConfig, stdin io.Reader, stdout, stderr io.Writer) error {
+	cfg.NewFarm = !cfg.DryRun // an import brings a Farm to a new etcd; a rehearsal makes nothing
 	passphrase, err := readPassphrase(cfg.PassphraseFile)
 	if err != nil {
 		return err

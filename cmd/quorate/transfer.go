@@ -20,6 +20,5 @@ type importCommand struct {
 }
 
 func (c *importCommand) Run(ctx context.Context, to streams) error {
-	c.NewFarm = !c.DryRun // an import brings a Farm to a new etcd; a rehearsal makes nothing
 	return server.Import(ctx, c.ImportConfig, os.Stdin, to.out, to.err)
 }

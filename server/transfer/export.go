@@ -15,6 +15,9 @@ func (f Farm) Export(ctx context.Context, only farm.SiteID) (Document, error) {
 	if err != nil {
 		return Document{}, fmt.Errorf("read the Farm: %w", err)
 	}
+	if err := view.Whole(); err != nil { // half a backup is worse than none
+		return Document{}, fmt.Errorf("read the Farm: %w", err)
+	}
 	if only != "" && view.Sites[only] == nil {
 		return Document{}, fmt.Errorf("there is no Site %q", only)
 	}
