@@ -36,7 +36,7 @@ func (v *visit) brokers(ctx context.Context, _ *etcd.Store, view *store.View) []
 	for _, p := range parts {
 		all = append(all, p...)
 	}
-	return append(append(all, judgeVersions(peers, v.version)), v.reach(peers)...)
+	return append(append(all, judgeVersions(peers, v.version)), append(v.twins(peers), v.reach(peers)...)...)
 }
 
 func (v *visit) peers(view *store.View) []peer {
@@ -98,6 +98,10 @@ func judgeSilence(what string, p peer, err error) Finding {
 	if !p.online {
 		return warned(what, "It is offline: "+sentence(err), "Start its server; if it will not return, delete the broker.")
 	}
+	if silence(err) {
+		return failed(what, fmt.Sprintf("It does not answer at %s, though it is online.", p.address),
+			"Look at that machine: its server may be paused or hang, or a firewall drop what is sent from here.")
+	}
 	return failed(what, fmt.Sprintf("It is online and does not answer at %s from here: %s", p.address, sentence(err)),
 		"Mend its --advertise, the name in DNS, or the firewall.")
 }
@@ -108,6 +112,8 @@ func (v *visit) brokerCertificate(ctx context.Context, what string, u *url.URL) 
 	switch {
 	case !got.connected:
 		return Finding{} // told by its silence
+	case silence(got.err):
+		return Finding{} // so it does not answer plain HTTP either
 	case got.err != nil:
 		return failed(what, "There is no TLS: "+sentence(got.err), "If it speaks plain HTTP, its --advertise begins with http://.")
 	}
@@ -140,6 +146,42 @@ func judgeVersions(peers []peer, mine string) Finding {
 		each = append(each, version+" at "+strings.Join(by[version], ", "))
 	}
 	return warned(what, "The servers run different versions: "+strings.Join(each, "; ")+".", "Go on with the upgrade, one server at a time.")
+}
+
+// twins warns of brokers and addresses that two servers would share.
+func (v *visit) twins(peers []peer) []Finding {
+	if v.Broker == "" {
+		return nil // it tells nobody its address
+	}
+	mine, own := v.Advertised(), string(v.Site)+"/"+string(v.Broker)
+	var all []Finding
+	for _, p := range peers {
+		same := sameServer(p.address, mine)
+		switch {
+		case !p.online || same == (p.name == own):
+		case p.name == own:
+			all = append(all, warned("--broker", fmt.Sprintf("%s is online at %s, which is not this server's --advertise (%s): two servers with one --broker wait for each other.", v.Broker, p.address, mine),
+				"Give each server a --broker of its own. If it is this server, whose --advertise has changed, restart it."))
+		default:
+			all = append(all, warned("--advertise", fmt.Sprintf("Broker %s is online at %s already: others would find that server and not this one.", p.name, p.address),
+				"Give each server an --advertise of its own."))
+		}
+	}
+	return all
+}
+
+// sameServer says whether two base URLs lead to one host and port.
+func sameServer(a, b string) bool {
+	one, err := url.Parse(a)
+	two, err2 := url.Parse(b)
+	return err == nil && err2 == nil && strings.EqualFold(hostPort(one, defaultPort(one)), hostPort(two, defaultPort(two)))
+}
+
+func defaultPort(u *url.URL) string {
+	if u.Scheme == "https" {
+		return "443"
+	}
+	return "80"
 }
 
 // reach warns of addresses that lead others to themselves.

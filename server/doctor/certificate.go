@@ -54,20 +54,36 @@ func judgeChain(chain []*x509.Certificate, host string, roots *x509.CertPool, no
 	if err := leaf.VerifyHostname(host); err != nil {
 		return Fail, fmt.Sprintf("Its certificate is not for %s: %s", host, sentence(err))
 	}
+	if strange(chain, roots, now) {
+		return Fail, fmt.Sprintf("Its certificate was signed by %q, which is not trusted here.", leaf.Issuer.CommonName)
+	}
+	if err := verify(chain, roots, now); err != nil {
+		return Fail, "Its certificate cannot be used: " + sentence(err)
+	}
+	return level, validity
+}
+
+func verify(chain []*x509.Certificate, roots *x509.CertPool, now time.Time) error {
 	between := x509.NewCertPool()
 	for _, c := range chain[1:] {
 		between.AddCert(c)
 	}
-	_, err := leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, CurrentTime: now,
+	_, err := chain[0].Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, CurrentTime: now,
 		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
+	return err
+}
+
+// strange says whether roots know nobody who signed the chain.
+func strange(chain []*x509.Certificate, roots *x509.CertPool, now time.Time) bool {
 	var unknown x509.UnknownAuthorityError
-	switch {
-	case errors.As(err, &unknown):
-		return Fail, fmt.Sprintf("Its certificate was signed by %q, which is not trusted here.", leaf.Issuer.CommonName)
-	case err != nil:
-		return Fail, "Its certificate cannot be used: " + sentence(err)
-	}
-	return level, validity
+	return errors.As(verify(chain, roots, now), &unknown)
+}
+
+// silence says whether the other side said nothing in time, which is another
+// fault than saying something wrong.
+func silence(err error) bool {
+	var late net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &late) && late.Timeout()
 }
 
 func judgeValidity(c *x509.Certificate, now time.Time) (Level, string) {

@@ -8,16 +8,24 @@ import (
 	"github.com/quorate/quorate/store/etcd"
 )
 
-// judgeMembers says what a cluster of that many voting members can bear.
-func judgeMembers(members []etcd.ClusterMember) Finding {
+// judgeMembers says what a cluster of that many voting members can bear, of
+// which some may be away already.
+func judgeMembers(members []etcd.ClusterMember, answers []etcd.Answer) Finding {
 	const what = "etcd cluster"
-	voting := 0
-	for _, m := range members {
-		if !m.Learner {
-			voting++
-		}
+	voting, away := votes(members, answers)
+	bears := voting - away - (voting/2 + 1)
+	are := "members are"
+	if away == 1 {
+		are = "members is"
 	}
+	const back = "Bring back what does not answer, as is said of it above."
 	switch {
+	case away > 0 && bears < 0:
+		return failed(what, fmt.Sprintf("It has no majority: %d of %d %s away. Nothing can be written, and brokers abandon their Providers.", away, voting, are), back)
+	case away > 0 && bears == 0:
+		return warned(what, fmt.Sprintf("It bears no loss now: %d of %d %s away.", away, voting, are), back)
+	case away > 0:
+		return warned(what, fmt.Sprintf("It bears the loss of %d more now: %d of %d %s away.", bears, away, voting, are), back)
 	case voting == 0:
 		return warned(what, "It does not say who its members are.", "Look why, with: etcdctl member list")
 	case voting == 1:
@@ -28,6 +36,27 @@ func judgeMembers(members []etcd.ClusterMember) Finding {
 			fmt.Sprintf("Add a member, or remove one: %d or %d.", voting+1, voting-1))
 	}
 	return fine(what, fmt.Sprintf("%d members; it bears the loss of %d.", voting, (voting-1)/2))
+}
+
+// votes counts the voting members and those of them that do not answer. A member
+// that --etcd does not name is not taken to be away: it was not asked.
+func votes(members []etcd.ClusterMember, answers []etcd.Answer) (voting, away int) {
+	silent := 0
+	for _, a := range answers {
+		if a.Err != nil {
+			silent++
+		}
+	}
+	for _, m := range members {
+		if m.Learner {
+			continue
+		}
+		voting++
+		if !slices.ContainsFunc(answers, func(a etcd.Answer) bool { return a.Err == nil && a.ID == m.ID }) {
+			away++
+		}
+	}
+	return voting, min(away, silent)
 }
 
 // judgeEndpoints says whether every member is among the endpoints. One that does
@@ -94,10 +123,15 @@ func judgeLag(answers []etcd.Answer) Finding {
 	const what = "etcd lag"
 	var newest, most uint64
 	var who string
+	answering := 0
 	for _, a := range answers {
 		if a.Err == nil {
+			answering++
 			newest = max(newest, a.Applied)
 		}
+	}
+	if answering < 2 {
+		return Finding{} // there is nobody to compare it with
 	}
 	for _, a := range answers {
 		if a.Err == nil && newest-a.Applied >= most {

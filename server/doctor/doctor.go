@@ -9,6 +9,7 @@ package doctor
 import (
 	"context"
 	"crypto/x509"
+	"slices"
 	"sync"
 	"time"
 
@@ -49,7 +50,13 @@ func Examine(ctx context.Context, cfg Config, version string) Report {
 	wg.Go(func() { local = v.local(ctx) })
 	wg.Go(func() { storage, farm = v.beyond(ctx) })
 	wg.Wait()
+	here = slices.DeleteFunc(here, func(f Finding) bool { return f.Level == OK && contradicted(f, storage) })
 	return newReport(here, local, storage, farm)
+}
+
+// contradicted says whether a setting that can be read has turned out to be wrong.
+func contradicted(f Finding, later []Finding) bool {
+	return slices.ContainsFunc(later, func(l Finding) bool { return l.What == f.What && l.Level == Fail })
 }
 
 // beyond checks etcd and what is stored there.
@@ -75,7 +82,7 @@ func (v *visit) farm(ctx context.Context, client *clientv3.Client) []Finding {
 	sealer, _ := v.Sealer() // a file that cannot be used is reported by its own check
 	st, err := etcd.New(etcd.Config{Client: client, Prefix: v.EtcdPrefix, Sealer: sealer, Visit: true})
 	if err != nil {
-		return []Finding{failed("stored", sentence(err), "This should not happen: please report it.")}
+		return []Finding{failed("stored", "It cannot be opened: "+sentence(err), "This should not happen: please report it.")}
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()

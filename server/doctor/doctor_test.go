@@ -217,6 +217,7 @@ func TestAFarmThatIsWellIsSaidToBe(t *testing.T) {
 	finds(t, r, "broker hq/cb-1", Warn, "offline")
 	finds(t, r, "etcd "+all[0].Addr(), Fail, "")
 	finds(t, r, "etcd endpoints", OK, "all 3")
+	finds(t, r, "etcd cluster", Warn, "bears no loss now: 1 of 3 members is away")
 	finds(t, r, "etcd write", OK, "")
 }
 
@@ -318,7 +319,8 @@ func TestFilesAreToBeReadableByTheServerAlone(t *testing.T) {
 	cfg.EtcdCA = write(t, "none")
 	r := examine(t, cfg)
 	finds(t, r, "--secret-key-file", Fail, "Everybody")
-	finds(t, r, "--root-token-file", Fail, "no such file")
+	finds(t, r, "--secret-key-file", Fail, "chmod 640 ")
+	finds(t, r, "--root-token-file", Fail, "is not there")
 	finds(t, r, "--tls-cert", Fail, "")
 	finds(t, r, "--etcd-ca", Fail, "holds no certificate")
 	finds(t, r, "etcd", Fail, "not asked")

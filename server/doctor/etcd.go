@@ -3,9 +3,12 @@ package doctor
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"net"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 
@@ -27,9 +30,11 @@ func (v *visit) etcd(ctx context.Context, client *clientv3.Client, security *tls
 		return []Finding{failed("etcd", why,
 			"Start etcd, or mend --etcd, or the firewall (port 2379). What needs etcd is not checked.")}, false
 	}
+	blamed := v.judgeAuthority(doors, security)
+	all = append(all, blamed)
 	c := etcd.CheckUp(ctx, client, v.EtcdPrefix, v.LeaseTTL)
 	for i, a := range c.Answers {
-		all = append(all, v.member(a, doors[i], security)...)
+		all = append(all, v.member(a, doors[i], security, blamed.Level == Fail)...)
 	}
 	answering := 0
 	for _, a := range c.Answers {
@@ -40,7 +45,7 @@ func (v *visit) etcd(ctx context.Context, client *clientv3.Client, security *tls
 	if answering == 0 {
 		return all, false
 	}
-	all = append(all, judgeMembers(c.Members), judgeEndpoints(c.Members, c.Answers), judgeAgreement(c.Answers), judgeLag(c.Answers))
+	all = append(all, judgeMembers(c.Members, c.Answers), judgeEndpoints(c.Members, c.Answers), judgeAgreement(c.Answers), judgeLag(c.Answers))
 	for _, a := range c.Alarms {
 		all = append(all, judgeAlarm(a, nameOf(c.Members, a.Member), v.etcdctl()))
 	}
@@ -94,13 +99,13 @@ func nobody(doors []shown) string {
 		if d.connected {
 			return ""
 		}
-		why = append(why, sentence(d.err))
+		why = append(why, d.err.Error())
 	}
-	return fmt.Sprintf("None of its %d endpoints can be connected to. %s", len(doors), strings.Join(why, " "))
+	return fmt.Sprintf("None of its %d endpoints can be connected to: %s.", len(doors), strings.Join(why, "; "))
 }
 
 // member judges one endpoint: its certificate, its answer, its version, its size.
-func (v *visit) member(a etcd.Answer, door shown, security *tls.Config) []Finding {
+func (v *visit) member(a etcd.Answer, door shown, security *tls.Config, blamed bool) []Finding {
 	u, err := url.Parse(a.Endpoint)
 	if err != nil {
 		return nil // the settings' own check says so
@@ -109,7 +114,7 @@ func (v *visit) member(a etcd.Answer, door shown, security *tls.Config) []Findin
 	if !door.connected {
 		return []Finding{failed(what, "It cannot be connected to: "+sentence(door.err), "Start it, or mend --etcd, or the firewall (port 2379).")}
 	}
-	all := []Finding{v.encryption(what, u, door, security)}
+	all := []Finding{v.encryption(what, u, door, security, blamed)}
 	if a.Err != nil {
 		if all[0].Level != Fail { // else that is why
 			all = append(all, failed(what, "It accepts connections and does not answer: "+sentence(a.Err),
@@ -120,7 +125,7 @@ func (v *visit) member(a etcd.Answer, door shown, security *tls.Config) []Findin
 	return append(all, judgeMember(what, a), judgeVersion(what+" version", a.Version), judgeSize(what+" size", a.Size, a.InUse, a.Quota, v.etcdctl()))
 }
 
-func (v *visit) encryption(what string, u *url.URL, door shown, security *tls.Config) Finding {
+func (v *visit) encryption(what string, u *url.URL, door shown, security *tls.Config, blamed bool) Finding {
 	what += " TLS"
 	switch {
 	case u.Scheme != "https" && isLoopback(u.Hostname()):
@@ -128,16 +133,64 @@ func (v *visit) encryption(what string, u *url.URL, door shown, security *tls.Co
 	case u.Scheme != "https":
 		return warned(what, "Not encrypted: whoever is on the network can read and change everything but Providers' passwords.",
 			"Run etcd with TLS and client certificates, as docs/install.md does.")
+	case silence(door.err):
+		return failed(what, "It accepts connections and does not answer.", "Look at that machine: etcd may be paused or hang, or the machine be overloaded.")
 	case door.err != nil:
 		return failed(what, "There is no TLS: "+sentence(door.err), "If etcd runs without TLS, its URL is http://.")
 	}
-	cfg := security
-	if cfg == nil {
-		cfg = &tls.Config{}
+	level, finding := judgeChain(door.chain, u.Hostname(), rootsOf(security), v.now)
+	do := "Make a certificate for " + u.Hostname() + " with the authority of --etcd-ca, give it to etcd and restart that member."
+	if blamed && strange(door.chain, rootsOf(security), v.now) {
+		do = "Mend --etcd-ca first, as is said of it; leave this member alone."
 	}
-	level, finding := judgeChain(door.chain, u.Hostname(), cfg.RootCAs, v.now)
-	return Finding{level, what, finding, renewal(level,
-		"Make a certificate for "+u.Hostname()+" with the authority of --etcd-ca, give it to etcd and restart that member.")}
+	return Finding{level, what, finding, renewal(level, do)}
+}
+
+// judgeAuthority blames --etcd-ca if it is the likelier fault: if it fits no
+// member, or is no authority at all, new certificates would break what is well.
+func (v *visit) judgeAuthority(doors []shown, security *tls.Config) Finding {
+	const what = "--etcd-ca"
+	seen, unknown, signer := 0, 0, ""
+	for _, d := range doors {
+		if len(d.chain) == 0 {
+			continue
+		}
+		seen++
+		if strange(d.chain, rootsOf(security), v.now) {
+			unknown++
+			signer = d.chain[0].Issuer.CommonName
+		}
+	}
+	switch {
+	case unknown == 0 || unknown < seen && (v.EtcdCA == "" || holdsAuthority(v.EtcdCA)):
+		return Finding{}
+	case v.EtcdCA == "":
+		return failed(what, fmt.Sprintf("It is not given, and etcd's certificates were signed by %q, which this machine does not trust.", signer),
+			"Give --etcd-ca the certificate of that authority. Leave etcd's own certificates alone.")
+	}
+	return failed(what, fmt.Sprintf("%s is probably not the authority that signed etcd's certificates: they name %q.", v.EtcdCA, signer),
+		"Give --etcd-ca the certificate of the authority that etcd uses, ca.crt in docs/install.md. Leave etcd's own certificates alone.")
+}
+
+// holdsAuthority says whether any certificate in the file may sign others.
+func holdsAuthority(file string) bool {
+	rest, _ := os.ReadFile(file) // whether it can be read, its own check says
+	for {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			return false
+		}
+		if c, err := x509.ParseCertificate(block.Bytes); err == nil && c.IsCA {
+			return true
+		}
+	}
+}
+
+func rootsOf(security *tls.Config) *x509.CertPool {
+	if security == nil {
+		return nil
+	}
+	return security.RootCAs
 }
 
 func judgeMember(what string, a etcd.Answer) Finding {

@@ -76,11 +76,11 @@ func cluster(n int) (members []etcd.ClusterMember, answers []etcd.Answer) {
 func TestWhatAClusterOfSomeSizeBears(t *testing.T) {
 	for n, want := range map[int]Level{0: Warn, 1: Warn, 2: Warn, 3: OK, 4: Warn, 5: OK} {
 		members, _ := cluster(n)
-		expect(t, judgeMembers(members), want, "")
+		expect(t, judgeMembers(members, nil), want, "")
 	}
 	members, _ := cluster(3)
 	members[2].Learner = true
-	expect(t, judgeMembers(members), Warn, "no better than one member fewer")
+	expect(t, judgeMembers(members, nil), Warn, "no better than one member fewer")
 }
 
 func TestEveryMemberIsToBeNamed(t *testing.T) {
@@ -133,7 +133,7 @@ func TestLatencyIsJudgedByTheLease(t *testing.T) {
 		{151 * time.Millisecond, 10 * time.Second, nil, OK, ""},
 		{751 * time.Millisecond, 3 * time.Second, nil, Fail, "too late"},
 		{time.Millisecond, 3 * time.Second, rpctypes.ErrNoSpace, Fail, "it is full"},
-		{time.Millisecond, 3 * time.Second, errors.New("gone"), Fail, "Gone."},
+		{time.Millisecond, 3 * time.Second, errors.New("gone"), Fail, "answer: gone."},
 	} {
 		expect(t, judgeLatency("etcd write", c.took, c.err, c.ttl), c.want, c.says)
 	}

@@ -41,7 +41,7 @@ func (v *visit) port(ctx context.Context) Finding {
 	case errors.Is(err, syscall.EACCES):
 		return failed(what, "This user may not listen there.", "Choose a port above 1023, or give the unit AmbientCapabilities=CAP_NET_BIND_SERVICE.")
 	}
-	return failed(what, sentence(err), "Mend --listen: it must be an address of this machine.")
+	return failed(what, "It cannot be listened on: "+sentence(err), "Mend --listen: it must be an address of this machine.")
 }
 
 func (v *visit) whoAnswers(ctx context.Context) bool {

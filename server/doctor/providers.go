@@ -68,6 +68,8 @@ func judgeDoor(what, address string, got shown) Finding {
 	case !got.connected:
 		return failed(what, fmt.Sprintf("It cannot be connected to at %s: %s", address, sentence(got.err)),
 			"Mend its address, its name in DNS, or the firewall between this machine and it.")
+	case silence(got.err):
+		return failed(what, "It accepts connections at "+address+" and does not answer.", "Look at that machine.")
 	case got.err != nil:
 		return failed(what, fmt.Sprintf("There is no TLS at %s: %s", address, sentence(got.err)), "Mend its address.")
 	}

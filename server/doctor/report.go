@@ -89,14 +89,14 @@ func (r Report) Text(w io.Writer) error {
 	return err
 }
 
-// sentence makes one of an error.
+// sentence ends one with an error, after a colon: errors begin in lower case.
 func sentence(err error) string {
 	s := strings.TrimSpace(err.Error())
 	if s == "" {
-		return "It says nothing."
+		return "no reason is given."
 	}
 	if !strings.HasSuffix(s, ".") {
 		s += "."
 	}
-	return strings.ToUpper(s[:1]) + s[1:]
+	return s
 }

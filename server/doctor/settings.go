@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"crypto/x509"
-	"errors"
 	"os"
 	"strings"
 )
@@ -31,14 +30,13 @@ func (v *visit) authority() Finding {
 		return Finding{}
 	}
 	pem, err := os.ReadFile(v.CA)
-	if err == nil {
-		v.roots = x509.NewCertPool()
-		if !v.roots.AppendCertsFromPEM(pem) {
-			v.roots, err = nil, errors.New("it holds no certificate")
-		}
-	}
 	if err != nil {
-		return failed("--ca", sentence(err), "Name the file with the certificate of the authority that signed the servers' certificates.")
+		return unread("--ca", v.CA, err)
+	}
+	v.roots = x509.NewCertPool()
+	if !v.roots.AppendCertsFromPEM(pem) {
+		v.roots = nil
+		return failed("--ca", v.CA+" holds no certificate.", "Name the file with the certificate of the authority that signed the servers' certificates.")
 	}
 	return Finding{}
 }
