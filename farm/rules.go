@@ -35,6 +35,7 @@ const (
 	CodeUnknownBroker                Code = "unknown-broker"
 	CodeSiteNotEmpty                 Code = "site-not-empty"
 	CodeTooManyBrokers               Code = "too-many-brokers"
+	CodeProviderNotMovable           Code = "provider-not-movable"
 )
 
 // Violation is a rule's refusal of a change.
@@ -250,6 +251,20 @@ func CheckMove(p *Picture, to BrokerID) error {
 	}
 	return &Violation{Code: CodeBrokerNotAvailable,
 		Detail: fmt.Sprintf("Broker %s %s, so it cannot own a Provider now. Choose an active broker that is online.", to, why)}
+}
+
+// CheckMovable refuses to move a Provider that nobody may own now: the move would
+// be accepted and nothing would follow.
+func CheckMovable(p *Picture, pr Provider) error {
+	switch {
+	case !pr.Enabled:
+		return &Violation{Code: CodeProviderNotMovable,
+			Detail: fmt.Sprintf("Provider %s is disabled, so no broker may own it. Enable it first.", pr.ID)}
+	case p.verdict().State == StateLost:
+		return &Violation{Code: CodeProviderNotMovable,
+			Detail: "The brokers of the Site that are online and in contact are no majority, so none may own a Provider. Bring brokers back first."}
+	}
+	return nil
 }
 
 // CheckDeleteSite refuses to delete a Site that is in use.

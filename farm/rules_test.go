@@ -294,3 +294,13 @@ func TestTheOrderOfBrokers(t *testing.T) {
 		}
 	}
 }
+
+func TestAProviderThatNobodyMayOwnIsNotMoved(t *testing.T) {
+	p := site(3, 0).p
+	if err := farm.CheckMovable(p, farm.Provider{ID: "vc-1", Enabled: true}); err != nil {
+		t.Error(err)
+	}
+	refusedWith(t, farm.CheckMovable(p, farm.Provider{ID: "vc-1"}), farm.CodeProviderNotMovable, "vc-1 is disabled")
+	p.Seats.Revision, p.Seats.Value.Armed, p.Seats.Value.State = 1, true, farm.StateLost
+	refusedWith(t, farm.CheckMovable(p, farm.Provider{ID: "vc-1", Enabled: true}), farm.CodeProviderNotMovable, "no majority")
+}

@@ -67,7 +67,7 @@ var kinds = []ProblemKind{
 	{string(farm.CodeBrokerNotAvailable), "The broker is not available", 409, "Choose an active broker that is online and not draining."},
 	{string(farm.CodeSiteNotEmpty), "The Site is not empty", 409, "Delete what is in it first."},
 	{string(farm.CodeTooManyBrokers), "The Site has too many brokers", 409, "Delete brokers that are no longer used, or make another Site."},
-	{"provider-not-movable", "The Provider cannot be moved now", 409, "The Provider is disabled, or the Site has no majority of brokers: nobody may own a Provider then. Change that first."},
+	{string(farm.CodeProviderNotMovable), "The Provider cannot be moved now", 409, "The Provider is disabled, or the Site has no majority of brokers: nobody may own a Provider then. Change that first."},
 	{"revision-gone", "That revision is no longer kept", 410, "The list has become too old to continue. Start again from its first page."},
 	{"stale", "The resource has changed", 412, "If-Match names another revision than the current one. Read again, decide again, repeat the request with the new ETag."},
 	{"too-large", "The request is too large", 413, "A request body may have 1 MiB."},

@@ -616,25 +616,12 @@ func (a *API) moveProvider(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return a.changeProvider(w, r, wr, func(p *farm.Picture, was farm.Stored[farm.Provider]) (farm.Provider, *string, error) {
-		if err := movable(p, was.Value); err != nil {
+		if err := farm.CheckMovable(p, was.Value); err != nil {
 			return farm.Provider{}, nil, err
 		}
 		was.Value.MovedTo = farm.BrokerID(*m.Broker)
 		return was.Value, nil, unknownBroker(farm.CheckMove(p, was.Value.MovedTo), "/broker")
 	})
-}
-
-// movable refuses to move a Provider that nobody may own now: the move would be
-// accepted and nothing would follow.
-func movable(p *farm.Picture, v farm.Provider) error {
-	switch {
-	case !v.Enabled:
-		return problem("provider-not-movable", "Provider %s is disabled, so no broker may own it. Enable it first.", v.ID)
-	case p.SiteStatus().HighAvailability.State == farm.StateLost:
-		return problem("provider-not-movable", "The brokers of the Site that are online and in contact are no majority, so none may own a Provider. Bring brokers back first.")
-	default:
-		return nil
-	}
 }
 
 // unpinProvider undoes a move.
