@@ -41,6 +41,7 @@ type Config struct {
 
 	Store   store.Store
 	Drivers []provider.Driver
+	Line    *Line // to the other brokers; nil: whoever is present is in contact
 	Log     *slog.Logger
 	Metrics prometheus.Registerer // nil: none
 }
@@ -105,11 +106,11 @@ func Run(ctx context.Context, c Config) error {
 		if err := c.join(ctx, false); err != nil {
 			break // only when ctx has ended
 		}
-		session, err := c.register(ctx)
+		session, said, err := c.register(ctx)
 		if err != nil {
 			break
 		}
-		if err := newLife(c, m, session).run(ctx); err != nil {
+		if err := newLife(c, m, session, said).run(ctx); err != nil {
 			c.Log.Warn("presence lost; registering again", "err", err)
 		}
 	}
@@ -159,25 +160,32 @@ func (c Config) joining(p *farm.Picture, present bool, now time.Time) (change st
 	return change, nil
 }
 
-// register waits for a former life to end and begins a new one.
-func (c Config) register(ctx context.Context) (session store.Session, err error) {
+// register waits for a former life to end and begins a new one. It returns what
+// the new one's presence says.
+func (c Config) register(ctx context.Context) (session store.Session, said farm.Presence, err error) {
 	if view := c.Store.Latest(); view.Sites[c.Site] != nil && view.Sites[c.Site].Online(c.Broker) {
 		c.Log.Info("this broker is still present; waiting for its former life to end")
 	}
 	err = c.insist(ctx, "registering", func(ctx context.Context) error {
 		attempt, cancel := context.WithTimeout(ctx, presentTold)
 		defer cancel()
-		session, err = c.Store.Register(attempt, c.Site, c.presence(), c.TTL)
+		said = c.presence()
+		said.Unreached = c.survey(attempt)
+		session, err = c.Store.Register(attempt, c.Site, said, c.TTL)
 		if attempt.Err() != nil && ctx.Err() == nil {
 			err = fmt.Errorf("still waiting; were two servers given the same --broker? %w", err)
 		}
 		return err
 	})
-	return session, err
+	return session, said, err
 }
 
 func (c Config) presence() farm.Presence {
-	return farm.Presence{Broker: c.Broker, Address: c.Address, Version: c.Version, Since: time.Now()}
+	p := farm.Presence{Broker: c.Broker, Address: c.Address, Version: c.Version, Since: time.Now()}
+	if c.Line != nil {
+		p.ContactKey = newKey()
+	}
+	return p
 }
 
 // insist tries until it succeeds or ctx ends, and says what keeps it from it.

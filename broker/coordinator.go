@@ -46,17 +46,21 @@ func (l *life) stand(ctx context.Context) error {
 
 // coordinate plans and stores plans, until the term ends or ctx does.
 func (l *life) coordinate(ctx context.Context, term store.Term) error {
-	seen := sightings{}
+	seen, contact := sightings{}, settling{}
 	view := l.Store.Latest()
 	for {
 		wake := reconcileEvery
 		if p := view.Sites[l.Site]; p != nil {
 			back := seen.look(p, time.Now())
 			began := time.Now()
-			out := farm.Plan(farm.Situation{Picture: p, Now: began, Back: back})
+			cuts, settles := contact.look(p, began)
+			out := farm.Plan(farm.Situation{Picture: p, Now: began, Back: back, Cuts: cuts})
 			l.metrics.planning.Observe(time.Since(began).Seconds())
 			if out.Wake > 0 {
 				wake = min(wake, out.Wake)
+			}
+			if settles > 0 {
+				wake = min(wake, settles)
 			}
 			err := l.apply(ctx, term, p, out)
 			switch {

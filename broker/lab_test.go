@@ -31,6 +31,7 @@ type lab struct {
 	reading func()        // happens when a broker next reads a secret
 	lost    atomic.Value  // the broker whose life is lost, whatever the View shows
 	pool    *pool
+	net     *network
 	brokers map[farm.BrokerID]*running
 }
 
@@ -45,7 +46,7 @@ func inLab(t *testing.T, test func(*lab)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-		l := &lab{t: t, ctx: ctx, memory: mem.New(), pool: newPool(), brokers: map[farm.BrokerID]*running{}}
+		l := &lab{t: t, ctx: ctx, memory: mem.New(), pool: newPool(), net: newNetwork(), brokers: map[farm.BrokerID]*running{}}
 		defer cancel()
 		defer func() {
 			for id := range l.brokers {
@@ -70,6 +71,7 @@ func (l *lab) start(id farm.BrokerID, mode farm.Mode) {
 	c := DefaultConfig()
 	c.Site, c.Broker, c.Mode, c.Address = site, id, mode, "http://"+string(id)
 	c.TTL, c.Margin = testTTL, farm.MinMargin(testTTL)
+	c.Line = l.net.line(id)
 	c.Store, c.Drivers = slow{r.store, l.delay, &l.reading, func() bool { return l.lost.Load() == string(id) }}, []provider.Driver{driver{l.pool, id}}
 	go func() {
 		defer close(r.done)

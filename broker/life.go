@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,13 +24,20 @@ type life struct {
 	kick    chan struct{} // the agents are to be looked at again
 	acked   atomic.Bool   // the last renewal was acknowledged
 	keepers sync.WaitGroup
+
+	contacts   *contacts
+	contactKey []byte
+
+	saying sync.Mutex    // held while said is replaced, in storage and here
+	said   farm.Presence // what the presence says
 }
 
-func newLife(c Config, m *metrics, s store.Session) *life {
+func newLife(c Config, m *metrics, s store.Session, said farm.Presence) *life {
 	l := &life{
 		Config: c, metrics: m, session: s,
-		me:   farm.Life{Broker: c.Broker, Incarnation: s.Incarnation()},
-		kick: make(chan struct{}, 1),
+		me:       farm.Life{Broker: c.Broker, Incarnation: s.Incarnation()},
+		kick:     make(chan struct{}, 1),
+		contacts: newContacts(said.Unreached), contactKey: said.ContactKey, said: said,
 	}
 	l.Log = l.Log.With("incarnation", s.Incarnation())
 	l.permit = newPermit(l.look)
@@ -55,6 +63,7 @@ func (l *life) run(ctx context.Context) error {
 	group.Go(func() error { return l.runAgents(living) })
 	group.Go(func() error { return l.stand(living) })
 	group.Go(func() error { return ended(living, l.keepAddress(living)) })
+	group.Go(func() error { return ended(living, l.keepContact(living)) })
 	group.Go(func() error {
 		select {
 		case <-ctx.Done():
@@ -162,10 +171,8 @@ func (l *life) leave(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.StopTimeout)
 	defer cancel()
-	leaving := l.presence()
-	leaving.Leaving = true
 	announce, done := context.WithTimeout(ctx, time.Second)
-	err := l.session.Announce(announce, leaving)
+	err := l.announce(announce, func(p *farm.Presence) { p.Leaving = true })
 	done()
 	if err != nil {
 		l.Log.Warn("leaving without handing over", "err", err)
@@ -182,11 +189,32 @@ func (l *life) leave(ctx context.Context) {
 	}
 }
 
+// announce puts what the presence is to say on record: who does not answer, and
+// what edit changes, if it is not nil.
+func (l *life) announce(ctx context.Context, edit func(*farm.Presence)) error {
+	l.saying.Lock()
+	defer l.saying.Unlock()
+	next := l.said
+	if p := l.Store.Latest().Sites[l.Site]; p != nil {
+		next.Unreached = l.contacts.of(p)
+	}
+	if edit != nil {
+		edit(&next)
+	} else if maps.Equal(next.Unreached, l.said.Unreached) {
+		return nil
+	}
+	if err := l.session.Announce(ctx, next); err != nil {
+		return err
+	}
+	l.said = next
+	return nil
+}
+
 // awaitsHandover reports whether a Provider is still to be handed over. It asks
 // the rules themselves whether somebody can take it.
 func (l *life) awaitsHandover(p *farm.Picture) bool {
 	moving := map[farm.ProviderID]bool{}
-	for _, d := range farm.Plan(farm.Situation{Picture: p, Now: time.Now()}).Decisions {
+	for _, d := range farm.Plan(farm.Situation{Picture: p, Now: time.Now(), Cuts: p.Cuts()}).Decisions {
 		moving[d.Provider] = d.Next.Target != ""
 	}
 	for id, o := range p.Owners {

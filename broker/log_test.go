@@ -43,7 +43,7 @@ func TestAServerWithTheNameOfARunningBrokerSaysSoAgainAndAgain(t *testing.T) {
 		c.Site, c.Broker, c.Store, c.Log = site, "cb-1", st.Another(), slog.New(slog.NewTextHandler(&log, nil))
 		ctx, cancel := context.WithTimeout(t.Context(), 3*presentTold+time.Second)
 		defer cancel()
-		if _, err := c.register(ctx); err == nil {
+		if _, _, err := c.register(ctx); err == nil {
 			t.Fatal("it has registered")
 		}
 		if n := strings.Count(log.String(), "were two servers given the same --broker?"); n != 3 {

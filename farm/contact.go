@@ -1,6 +1,59 @@
 package farm
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
+
+// How brokers find out who is in contact. One that does not answer in time so
+// many times running is not reached any more; it is again once it has answered
+// for as long as ContactHeals, or longer if it keeps being lost.
+const (
+	ContactEvery   = 250 * time.Millisecond // between the beginnings of two questions
+	ContactTimeout = 400 * time.Millisecond // for the answer to one
+	ContactMisses  = 3
+	ContactHeals   = time.Second
+	// ContactSettles is how long what the brokers say of each other must have
+	// stayed the same before it counts: a cut is noticed by all that it separates,
+	// but not by all at once.
+	ContactSettles = 400 * time.Millisecond
+)
+
+// Cuts returns who is present and not in contact, as the brokers themselves say.
+func (p *Picture) Cuts() Cuts {
+	cuts := Cuts{}
+	for a, here := range p.Presence {
+		for b, life := range here.Unreached {
+			if p.Alive(Life{b, life}) {
+				cuts.Cut(a, b)
+			}
+		}
+	}
+	return cuts
+}
+
+// Contact says of each broker that is present with which others, also present,
+// it is in contact: each can reach the other.
+func (p *Picture) Contact() map[BrokerID]map[BrokerID]bool {
+	cuts := p.Cuts()
+	matrix := make(map[BrokerID]map[BrokerID]bool, len(p.Presence))
+	for id := range p.Presence {
+		matrix[id] = p.contact(id, cuts)
+	}
+	return matrix
+}
+
+func (p *Picture) contact(id BrokerID, cuts Cuts) map[BrokerID]bool {
+	row := map[BrokerID]bool{}
+	if p.Online(id) {
+		for other := range p.Presence {
+			if other != id {
+				row[other] = !cuts.between(id, other)
+			}
+		}
+	}
+	return row
+}
 
 // Cuts are the pairs of brokers that are present and yet not in contact. The
 // zero value means that everybody who is present is in contact.

@@ -222,6 +222,12 @@ type Presence struct {
 	Since       time.Time // for people to read
 	// Leaving says that the broker is shutting down and wants to be empty.
 	Leaving bool
+	// Unreached are the lives of other brokers that do not answer this one. Whoever
+	// is not named answers, or has not been asked yet.
+	Unreached map[BrokerID]Incarnation
+	// ContactKey proves who speaks when brokers speak with each other: only who can
+	// read the Farm's storage knows it. Empty: this broker does not answer others.
+	ContactKey []byte
 }
 
 // Ownership records who owns a Provider. It outlives its owner: it is valid

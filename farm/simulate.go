@@ -58,7 +58,7 @@ func (p *Picture) Simulate(t Trial, b Bounds) (Prediction, error) {
 	if err != nil {
 		return Prediction{}, err
 	}
-	s := Situation{Picture: tried, Back: map[BrokerID]time.Duration{}}
+	s := Situation{Picture: tried, Back: map[BrokerID]time.Duration{}, Cuts: tried.Cuts()}
 	for id := range tried.Presence {
 		if p.Online(id) {
 			s.Back[id] = steady

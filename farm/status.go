@@ -82,6 +82,7 @@ type SiteStatus struct {
 	Coordinator      BrokerID
 	Brokers          BrokerCounts
 	Providers        ProviderCounts
+	Contact          map[BrokerID]map[BrokerID]bool // see Picture.Contact
 	Warnings         []Warning
 }
 
@@ -232,7 +233,7 @@ func (p *Picture) HostAvailable(provider ProviderID, h Host) bool {
 func (p *Picture) BrokerStatus(id BrokerID) BrokerStatus {
 	b, v := p.Brokers[id].Value, p.verdict()
 	here, online := p.Presence[id]
-	st := BrokerStatus{Draining: b.Draining, Contact: map[BrokerID]bool{}}
+	st := BrokerStatus{Draining: b.Draining, Contact: p.contact(id, p.Cuts())}
 	for _, seat := range v.Seats {
 		if seat.Occupant == id {
 			st.Occupies = seat.Broker
@@ -254,11 +255,6 @@ func (p *Picture) BrokerStatus(id BrokerID) BrokerStatus {
 	}
 	if online {
 		st.Since, st.Incarnation, st.Version = here.Since, here.Incarnation, here.Version
-		for other := range p.Presence {
-			if other != id {
-				st.Contact[other] = true
-			}
-		}
 	}
 	switch {
 	case !b.Enabled:
@@ -315,6 +311,7 @@ func (p *Picture) SiteStatus() SiteStatus {
 		Coordinator: p.Coordinator.Broker,
 		Brokers:     BrokerCounts{Total: len(p.Brokers), Online: len(p.Presence)},
 		Providers:   ProviderCounts{Total: len(p.Providers)},
+		Contact:     p.Contact(),
 	}
 	for id := range p.Brokers {
 		switch p.BrokerStatus(id).Role {

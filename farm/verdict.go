@@ -15,6 +15,7 @@ type Situation struct {
 	// Back is how long the coordinator itself has seen each broker's present
 	// incarnation, by its own clock.
 	Back map[BrokerID]time.Duration
+	// Cuts are those that count: the picture's own, once they have settled.
 	Cuts Cuts
 }
 

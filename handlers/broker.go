@@ -55,9 +55,6 @@ func brokerOf(p *farm.Picture, id farm.BrokerID) Broker {
 
 func brokerStatusOf(p *farm.Picture, id farm.BrokerID) BrokerStatus {
 	st := p.BrokerStatus(id)
-	if st.Contact == nil {
-		st.Contact = map[farm.BrokerID]bool{}
-	}
 	return BrokerStatus{
 		State: st.State, Role: st.Role, Draining: st.Draining, Occupies: st.Occupies, StandsInFor: st.StandsInFor,
 		Since: since(st.Since), Incarnation: st.Incarnation, Version: st.Version, Providers: st.Providers,

@@ -39,7 +39,9 @@ type SiteStatus struct {
 	Coordinator      farm.BrokerID    `json:"coordinator" swaggertype:"string" example:"cb-1"` // empty: none is elected
 	Brokers          BrokerCounts     `json:"brokers"`
 	Providers        ProviderCounts   `json:"providers"`
-	Warnings         []Warning        `json:"warnings"`
+	// Contact says of each broker with which others it is in contact.
+	Contact  map[farm.BrokerID]map[farm.BrokerID]bool `json:"contact" swaggertype:"object,object"`
+	Warnings []Warning                                `json:"warnings"`
 } //@name SiteStatus
 
 // HighAvailability is the verdict on a Site's high availability.
@@ -103,7 +105,7 @@ func siteStatusOf(p *farm.Picture) SiteStatus {
 	}
 	return SiteStatus{
 		HighAvailability: highAvailabilityOf(st.HighAvailability), Coordinator: st.Coordinator,
-		Brokers: BrokerCounts(st.Brokers), Providers: ProviderCounts(st.Providers), Warnings: warnings,
+		Brokers: BrokerCounts(st.Brokers), Providers: ProviderCounts(st.Providers), Contact: st.Contact, Warnings: warnings,
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/quorate/quorate/broker"
 	"github.com/quorate/quorate/handlers"
 	"github.com/quorate/quorate/openapi"
 	"github.com/quorate/quorate/store"
@@ -41,9 +42,9 @@ func newAPI(cfg Config, st store.Store, metrics *prometheus.Registry, version st
 	)
 }
 
-func newHTTPServer(cfg Config, api *handlers.API, log *slog.Logger) (*http.Server, error) {
+func newHTTPServer(cfg Config, line *broker.Line, api *handlers.API, log *slog.Logger) (*http.Server, error) {
 	s := &http.Server{
-		Handler: api,
+		Handler: answering(line, api),
 		// No WriteTimeout: a watch is written to for as long as it is open, and
 		// bounds each write itself.
 		ReadHeaderTimeout: 5 * time.Second,

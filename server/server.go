@@ -62,16 +62,17 @@ func serve(ctx context.Context, cfg Config, ln net.Listener, st store.Store, p P
 	}
 	metrics := newRegistry(p.Version)
 	metrics.MustRegister(newFarmMetrics(st))
+	line := newLine()
 	api, err := newAPI(cfg, st, metrics, p.Version, log)
 	if err != nil {
 		return err
 	}
-	httpServer, err := newHTTPServer(cfg, api, log)
+	httpServer, err := newHTTPServer(cfg, line, api, log)
 	if err != nil {
 		return err
 	}
 	bc := brokerConfig(cfg, st, ln.Addr(), p.Version)
-	bc.Metrics, bc.Log = metrics, log
+	bc.Line, bc.Metrics, bc.Log = line, metrics, log
 	announce(log, cfg, ln.Addr(), p)
 
 	// Each stops after the one above it: the API answers while the broker hands

@@ -162,6 +162,9 @@ type presenceRecord struct {
 	Version     string           `json:"version,omitempty"`
 	Since       time.Time        `json:"since"`
 	Leaving     bool             `json:"leaving,omitempty"`
+
+	Unreached  map[farm.BrokerID]farm.Incarnation `json:"unreached,omitempty"`
+	ContactKey []byte                             `json:"contactKey,omitempty"`
 }
 
 func encodePresence(v farm.Presence) ([]byte, error) {

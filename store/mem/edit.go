@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"reflect"
 
 	"github.com/quorate/quorate/farm"
 	"github.com/quorate/quorate/store"
@@ -51,7 +52,7 @@ func sameInputs(a, b *farm.Picture) bool {
 		return a == b
 	}
 	return a.Site.Revision == b.Site.Revision && a.Seats.Revision == b.Seats.Revision &&
-		maps.Equal(a.Presence, b.Presence) &&
+		reflect.DeepEqual(a.Presence, b.Presence) &&
 		maps.EqualFunc(a.Brokers, b.Brokers, sameRevision[farm.Broker]) &&
 		maps.EqualFunc(a.Providers, b.Providers, sameRevision[farm.Provider])
 }

@@ -39,6 +39,10 @@ func ownProvider(v farm.Provider) farm.Provider {
 
 func ownPresence(v farm.Presence) farm.Presence {
 	v.Since = utc(v.Since)
+	v.ContactKey = ownSlice(v.ContactKey)
+	if v.Unreached = maps.Clone(v.Unreached); len(v.Unreached) == 0 {
+		v.Unreached = nil
+	}
 	return v
 }
 

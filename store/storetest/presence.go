@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"reflect"
 	"time"
 
 	"github.com/quorate/quorate/farm"
@@ -64,10 +65,12 @@ func announce(b *bench) {
 	one, two := b.open(), b.open()
 	b.site(one, hq, "cb-1")
 	s := b.register(one, hq, "cb-1")
-	b.must(s.Announce(b.ctx(), farm.Presence{Broker: "somebody", Incarnation: 1, Address: "new", Leaving: true}))
-	want := farm.Presence{Broker: "cb-1", Incarnation: s.Incarnation(), Address: "new", Leaving: true}
+	b.must(s.Announce(b.ctx(), farm.Presence{Broker: "somebody", Incarnation: 1, Address: "new", Leaving: true,
+		Unreached: map[farm.BrokerID]farm.Incarnation{"cb-2": 7}, ContactKey: []byte("key")}))
+	want := farm.Presence{Broker: "cb-1", Incarnation: s.Incarnation(), Address: "new", Leaving: true,
+		Unreached: map[farm.BrokerID]farm.Incarnation{"cb-2": 7}, ContactKey: []byte("key")}
 	p := b.current(two, hq)
-	if len(p.Presence) != 1 || p.Presence["cb-1"] != want {
+	if len(p.Presence) != 1 || !reflect.DeepEqual(p.Presence["cb-1"], want) {
 		b.Errorf("presence: %+v", p.Presence)
 	}
 	b.must(s.Close(b.ctx()))

@@ -1,0 +1,243 @@
+package broker
+
+import (
+	"context"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/quorate/quorate/farm"
+)
+
+// contacts is what a life knows of who answers it.
+type contacts struct {
+	mu        sync.Mutex
+	unreached map[farm.BrokerID]farm.Incarnation
+	changed   chan struct{} // what is to be said of it has changed
+}
+
+func newContacts(unreached map[farm.BrokerID]farm.Incarnation) *contacts {
+	return &contacts{unreached: maps.Clone(unreached), changed: make(chan struct{}, 1)}
+}
+
+// note says whether a life answers; reached says what was known before.
+func (c *contacts) note(l farm.Life, answers bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch known, is := c.unreached[l.Broker]; {
+	case answers && is && known == l.Incarnation:
+		delete(c.unreached, l.Broker)
+	case !answers && (!is || known != l.Incarnation):
+		if c.unreached == nil {
+			c.unreached = map[farm.BrokerID]farm.Incarnation{}
+		}
+		c.unreached[l.Broker] = l.Incarnation
+	default:
+		return
+	}
+	select {
+	case c.changed <- struct{}{}:
+	default:
+	}
+}
+
+// of returns who does not answer, of those that are present.
+func (c *contacts) of(p *farm.Picture) map[farm.BrokerID]farm.Incarnation {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.DeleteFunc(c.unreached, func(id farm.BrokerID, life farm.Incarnation) bool {
+		return !p.Alive(farm.Life{Broker: id, Incarnation: life})
+	})
+	return maps.Clone(c.unreached)
+}
+
+// survey asks all brokers of the Site that are present, before this one is: so
+// one that starts on the wrong side of a cut does not seem to be in contact until
+// it has found out.
+func (c Config) survey(ctx context.Context) map[farm.BrokerID]farm.Incarnation {
+	p := c.Store.Latest().Sites[c.Site]
+	if c.Line == nil || p == nil {
+		return nil
+	}
+	found := newContacts(nil)
+	var asking sync.WaitGroup
+	for id, other := range p.Presence {
+		if id == c.Broker || len(other.ContactKey) == 0 {
+			continue
+		}
+		asking.Go(func() {
+			for range farm.ContactMisses {
+				if c.ask(ctx, other) == nil || pause(ctx, farm.ContactEvery) != nil {
+					return
+				}
+			}
+			found.note(farm.Life{Broker: id, Incarnation: other.Incarnation}, false)
+		})
+	}
+	asking.Wait()
+	return found.unreached
+}
+
+// keepContact asks every other broker that is present, again and again, and puts
+// on record who does not answer, and who does again.
+func (l *life) keepContact(ctx context.Context) error {
+	if l.Line == nil {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	l.Line.attach(l)
+	defer l.Line.attach(nil)
+	var watchers sync.WaitGroup
+	defer watchers.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	watchers.Go(func() { l.tellContact(ctx) })
+	watched := map[farm.Life]context.CancelFunc{}
+	for view := l.Store.Latest(); ; {
+		if p := view.Sites[l.Site]; p != nil {
+			for other, stop := range watched {
+				if !p.Alive(other) {
+					stop()
+					delete(watched, other)
+				}
+			}
+			for id, here := range p.Presence {
+				other := farm.Life{Broker: id, Incarnation: here.Incarnation}
+				if id == l.Broker || watched[other] != nil || len(here.ContactKey) == 0 {
+					continue
+				}
+				watching, stop := context.WithCancel(ctx)
+				watched[other] = stop
+				watchers.Go(func() { l.watch(watching, other) })
+			}
+		}
+		next, err := l.Store.Wait(ctx, view.Revision)
+		if err != nil {
+			return err
+		}
+		view = next
+	}
+}
+
+// watch asks one life until ctx ends.
+func (l *life) watch(ctx context.Context, other farm.Life) {
+	known := acquaintance{answers: l.contacts.answers(other)}
+	for ctx.Err() == nil {
+		p := l.Store.Latest().Sites[l.Site]
+		if p == nil || !p.Alive(other) {
+			return
+		}
+		asked := time.Now()
+		err := l.ask(ctx, p.Presence[other.Broker])
+		if ctx.Err() != nil {
+			return
+		}
+		if known.learn(err == nil, time.Now()) {
+			l.Log.Info("contact", "with", other.Broker, "answers", known.answers, "err", err)
+			l.contacts.note(other, known.answers)
+		}
+		if pause(ctx, max(farm.ContactEvery-time.Since(asked), 0)) != nil {
+			return
+		}
+	}
+}
+
+func (c *contacts) answers(l farm.Life) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	known, is := c.unreached[l.Broker]
+	return !is || known != l.Incarnation
+}
+
+// tellContact keeps the presence true.
+func (l *life) tellContact(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-l.contacts.changed:
+		}
+		for ctx.Err() == nil {
+			announce, done := context.WithTimeout(ctx, l.session.TTL()/3)
+			err := l.announce(announce, nil)
+			done()
+			if err == nil {
+				break
+			}
+			l.Log.Warn("contact not put on record", "err", err)
+			_ = pause(ctx, jitter(200*time.Millisecond))
+		}
+	}
+}
+
+// acquaintance is what is known of another life from its answers.
+type acquaintance struct {
+	answers bool
+	misses  int       // running
+	since   time.Time // it answers again since, not reached so far; zero: it does not
+	heals   time.Duration
+	healed  time.Time
+}
+
+// learn takes one more answer, or none, and reports whether it makes a change.
+// One that is lost again soon after it had healed takes twice as long to heal.
+func (a *acquaintance) learn(answered bool, now time.Time) (changed bool) {
+	switch {
+	case answered && a.answers:
+		a.misses = 0
+	case answered:
+		if a.since.IsZero() {
+			a.since = now
+		}
+		if now.Sub(a.since) < max(a.heals, farm.ContactHeals) {
+			return false
+		}
+		*a = acquaintance{answers: true, heals: a.heals, healed: now}
+		return true
+	case a.answers:
+		if a.misses++; a.misses < farm.ContactMisses {
+			return false
+		}
+		heals := farm.ContactHeals
+		if !a.healed.IsZero() && now.Sub(a.healed) < steadyContacts*max(a.heals, farm.ContactHeals) {
+			heals = min(2*max(a.heals, farm.ContactHeals), longestHeal)
+		}
+		*a = acquaintance{heals: heals}
+		return true
+	default:
+		a.since = time.Time{}
+	}
+	return false
+}
+
+const (
+	longestHeal    = 30 * time.Second
+	steadyContacts = 10 // reached for so many healing times, a loss is forgotten
+)
+
+// settling lets the cuts of a picture count once they have stayed the same for
+// long enough. Nobody has told this coordinator before, so the first ones count.
+type settling struct {
+	latest, counting farm.Cuts
+	since            time.Time
+}
+
+// look returns the cuts that count, and how long until newer ones will; 0: there
+// are none.
+func (s *settling) look(p *farm.Picture, now time.Time) (farm.Cuts, time.Duration) {
+	cuts := p.Cuts()
+	if s.counting == nil {
+		s.counting, s.latest = cuts, cuts
+	}
+	if !maps.Equal(cuts, s.latest) {
+		s.latest, s.since = cuts, now
+	}
+	if maps.Equal(s.latest, s.counting) {
+		return s.counting, 0
+	}
+	if left := farm.ContactSettles - now.Sub(s.since); left > 0 {
+		return s.counting, left
+	}
+	s.counting = s.latest
+	return s.counting, 0
+}
