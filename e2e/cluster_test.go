@@ -50,7 +50,7 @@ func prepareCluster(t *testing.T) *cluster {
 	for i := range 3 {
 		listen := fmt.Sprintf("127.0.0.1:%d", first+i)
 		c.bases = append(c.bases, "http://"+listen)
-		c.args = append(c.args, []string{"serve", "--site=hq", fmt.Sprintf("--broker=cb-%d", i+1), "--listen=" + listen,
+		c.args = append(c.args, []string{"serve", "--no-guard", "--site=hq", fmt.Sprintf("--broker=cb-%d", i+1), "--listen=" + listen,
 			"--advertise=http://" + listen, "--etcd=" + c.etcd.url(), "--etcd-election=500ms", "--lease-ttl=1s",
 			"--root-token-file=" + tokenFile, "--secret-key-file=" + c.key})
 	}

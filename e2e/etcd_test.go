@@ -123,7 +123,7 @@ func TestAServerOutlivesEtcd(t *testing.T) {
 	store := newEtcd(t)
 	base := "http://127.0.0.1:" + port(t, 1)
 	serve := func() *process {
-		return start(t, "serve", "--site=hq", "--broker=cb-1", "--listen="+base[len("http://"):], "--etcd="+store.url(),
+		return start(t, "serve", "--no-guard", "--site=hq", "--broker=cb-1", "--listen="+base[len("http://"):], "--etcd="+store.url(),
 			"--etcd-election=500ms", "--lease-ttl="+ttl.String(), "--root-token-file="+tokenFile, "--secret-key-file="+keyFile)
 	}
 	api := client.New(token, base)

@@ -21,7 +21,7 @@ func TestAnEtcdThatHasLostItsDataIsNoticedAndNothingIsBegunAnew(t *testing.T) {
 	store.start()
 	base := "http://127.0.0.1:" + port(t, 1)
 	serve := func() *process {
-		return start(t, "serve", "--site=hq", "--broker=cb-1", "--listen="+base[len("http://"):], "--etcd="+store.url(),
+		return start(t, "serve", "--no-guard", "--site=hq", "--broker=cb-1", "--listen="+base[len("http://"):], "--etcd="+store.url(),
 			"--etcd-election=500ms", "--lease-ttl=1s", "--root-token-file="+tokenFile)
 	}
 	api := client.New(token, base)

@@ -31,7 +31,7 @@ func TestTwoOfFourBrokersKilledAtOnceAbandonEverything(t *testing.T) {
 
 	back := victims[1]
 	address := back.URL[len("http://"):]
-	one := start(t, "serve", "--site=demo", "--broker="+back.ID, "--listen="+address, "--advertise="+back.URL,
+	one := start(t, "serve", "--no-guard", "--site=demo", "--broker="+back.ID, "--listen="+address, "--advertise="+back.URL,
 		"--etcd="+facts.Etcd[0], "--etcd-election=500ms", "--lease-ttl=1s",
 		"--root-token-file="+filepath.Join(s.dir, "root.token"), "--secret-key-file="+filepath.Join(s.dir, "secret.key"))
 	s.awaitSite("three of four serve everything", func(s client.State) bool {

@@ -25,7 +25,7 @@ func withStore(ctx context.Context, cfg StorageConfig, stderr io.Writer, do func
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
-	st, free, err := openStore(cfg, !cfg.NewFarm, commandLog(stderr))
+	st, free, err := openStore(cfg, !cfg.NewFarm, nil, commandLog(stderr))
 	if err != nil {
 		return err
 	}

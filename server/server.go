@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/quorate/quorate/broker"
+	"github.com/quorate/quorate/server/guard"
 	"github.com/quorate/quorate/store"
 )
 
@@ -21,6 +22,8 @@ type Process struct {
 	Version string
 	Stdout  io.Writer // for what a person is to read once
 	Stderr  io.Writer // for the log
+
+	Tether *guard.Tether // to the guard that the process runs under; nil: none
 }
 
 // Listen runs a server until ctx ends, see Serve.
@@ -45,7 +48,7 @@ func Serve(ctx context.Context, cfg Config, ln net.Listener, p Process) error {
 		return errors.Join(err, ln.Close())
 	}
 	log := newLogger(cfg, p.Stderr)
-	st, free, err := openStore(cfg.StorageConfig, false, log)
+	st, free, err := openStore(cfg.StorageConfig, false, p.Tether, log)
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
@@ -85,7 +88,12 @@ func serve(ctx context.Context, cfg Config, ln net.Listener, st store.Store, p P
 	g.Go(func() error {
 		defer brokerGone()
 		defer stop()
-		return runBroker(ctx, cfg, st, token, p.Stdout, bc)
+		return runBroker(ctx, cfg, st, token, p, bc)
+	})
+	g.Go(func() error {
+		defer stop()
+		p.Tether.Run(ctx)
+		return nil
 	})
 	g.Go(func() error {
 		defer apiGone()
@@ -107,8 +115,8 @@ func serve(ctx context.Context, cfg Config, ln net.Listener, st store.Store, p P
 
 // runBroker sees to the Farm's first token and the secret key, then runs the
 // broker, if this server is one, until ctx ends.
-func runBroker(ctx context.Context, cfg Config, st store.Store, token string, out io.Writer, bc broker.Config) error {
-	if err := ensureRootToken(ctx, st, token, out, bc.Log); err != nil {
+func runBroker(ctx context.Context, cfg Config, st store.Store, token string, p Process, bc broker.Config) error {
+	if err := ensureRootToken(ctx, st, token, p.Stdout, bc.Log); err != nil {
 		return err
 	}
 	if cfg.SecretKeyFile != "" || cfg.Broker != "" {
@@ -116,6 +124,7 @@ func runBroker(ctx context.Context, cfg Config, st store.Store, token string, ou
 			return err
 		}
 	}
+	p.Tether.Up()
 	if cfg.Broker == "" || ctx.Err() != nil {
 		<-ctx.Done()
 		return nil

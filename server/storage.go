@@ -11,13 +11,14 @@ import (
 	"os"
 	"time"
 
+	"github.com/quorate/quorate/server/guard"
 	"github.com/quorate/quorate/store"
 	"github.com/quorate/quorate/store/etcd"
 )
 
 // openStore makes the store in etcd, which need not be there. What it returns
 // frees it once the store's Run has ended. A visit makes no Farm, see etcd.Config.
-func openStore(cfg StorageConfig, visit bool, log *slog.Logger) (st store.Store, free func(), err error) {
+func openStore(cfg StorageConfig, visit bool, tether *guard.Tether, log *slog.Logger) (st store.Store, free func(), err error) {
 	sealer, err := openSealer(cfg.SecretKeyFile)
 	if err != nil {
 		return nil, nil, err
@@ -34,7 +35,7 @@ func openStore(cfg StorageConfig, visit bool, log *slog.Logger) (st store.Store,
 		return nil, nil, err
 	}
 	free = func() { _ = client.Close() } // the process ends anyway
-	st, err = etcd.New(etcd.Config{Client: client, Prefix: cfg.EtcdPrefix, Sealer: sealer, Log: log, Visit: visit})
+	st, err = etcd.New(etcd.Config{Client: client, Prefix: cfg.EtcdPrefix, Sealer: sealer, Log: log, Visit: visit, Leases: tether.Lease})
 	if err != nil {
 		free()
 		return nil, nil, err

@@ -9,6 +9,7 @@ import (
 
 type doctorCommand struct {
 	doctor.Config `embed:""`
+	guardConfig   `embed:""`
 
 	JSON bool `name:"json" help:"Print the findings as JSON."`
 }

@@ -92,14 +92,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return chosen.Run()
 }
 
-type serveCommand struct {
-	server.Config `embed:""`
-}
-
-func (c *serveCommand) Run(ctx context.Context, to streams) error {
-	return server.Listen(ctx, c.Config, server.Process{Version: version, Stdout: to.out, Stderr: to.err})
-}
-
 type devCommand struct {
 	dev.Config `embed:""`
 }

@@ -4,26 +4,28 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/quorate/quorate/server/guard"
 )
 
 // Config is what a Site for trying things out consists of.
 type Config struct {
-	Brokers      int           `help:"Active brokers." default:"${dev_brokers}"`
-	Standby      int           `help:"Standby brokers." default:"${dev_standby}"`
-	Port         int           `help:"Broker i listens on port+i-1 of the loopback." default:"${dev_port}"`
-	DataDir      string        `name:"data-dir" help:"Where everything is kept; run again with the same one to go on. Default: a temporary one." placeholder:"DIR"`
-	Providers    int           `help:"vSphere simulators, each a Provider." default:"${dev_providers}"`
-	Hosts        int           `help:"VMs of each Provider." default:"${dev_hosts}"`
-	RestartAfter RestartAfter  `name:"restart-after" help:"How long after its death a broker is restarted, or never." default:"${dev_restart_after}"`
-	LeaseTTL     time.Duration `name:"lease-ttl" help:"Lease of each broker's presence." default:"${dev_lease_ttl}"`
-	HoldDown     time.Duration `name:"hold-down" help:"How long a lost broker must be back before its Providers go home. Default: the Site's setting, 10s at first." placeholder:"DURATION"`
+	Brokers      int                `help:"Active brokers." default:"${dev_brokers}"`
+	Standby      int                `help:"Standby brokers." default:"${dev_standby}"`
+	Port         int                `help:"Broker i listens on port+i-1 of the loopback." default:"${dev_port}"`
+	DataDir      string             `name:"data-dir" help:"Where everything is kept; run again with the same one to go on. Default: a temporary one." placeholder:"DIR"`
+	Providers    int                `help:"vSphere simulators, each a Provider." default:"${dev_providers}"`
+	Hosts        int                `help:"VMs of each Provider." default:"${dev_hosts}"`
+	RestartAfter guard.RestartAfter `name:"restart-after" help:"How long after its death a broker is restarted, or never." default:"${dev_restart_after}"`
+	LeaseTTL     time.Duration      `name:"lease-ttl" help:"Lease of each broker's presence." default:"${dev_lease_ttl}"`
+	HoldDown     time.Duration      `name:"hold-down" help:"How long a lost broker must be back before its Providers go home. Default: the Site's setting, 10s at first." placeholder:"DURATION"`
 }
 
 // DefaultConfig is three brokers, a standby and three Providers.
 func DefaultConfig() Config {
 	return Config{
 		Brokers: 3, Standby: 1, Port: 8080, Providers: 3, Hosts: 10,
-		RestartAfter: RestartAfter(30 * time.Second), LeaseTTL: 2 * time.Second,
+		RestartAfter: guard.RestartAfter(30 * time.Second), LeaseTTL: 2 * time.Second,
 	}
 }
 
@@ -38,33 +40,6 @@ func (c Config) Vars() map[string]string {
 		"dev_restart_after": c.RestartAfter.String(),
 		"dev_lease_ttl":     c.LeaseTTL.String(),
 	}
-}
-
-// RestartAfter is how long a broker that died stays dead; below 0 for ever.
-type RestartAfter time.Duration
-
-// Never leaves a broker dead.
-const Never RestartAfter = -1
-
-func (r RestartAfter) String() string {
-	if r < 0 {
-		return "never"
-	}
-	return time.Duration(r).String()
-}
-
-// UnmarshalText reads a duration or "never".
-func (r *RestartAfter) UnmarshalText(text []byte) error {
-	if string(text) == "never" {
-		*r = Never
-		return nil
-	}
-	d, err := time.ParseDuration(string(text))
-	if err != nil || d < 0 {
-		return fmt.Errorf("%q is neither a duration such as 30s nor never", text)
-	}
-	*r = RestartAfter(d)
-	return nil
 }
 
 // Bounds of what one machine is asked to carry.

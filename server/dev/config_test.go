@@ -1,6 +1,8 @@
 package dev
 
 import (
+	"github.com/quorate/quorate/server/guard"
+
 	"strings"
 	"testing"
 	"time"
@@ -25,14 +27,14 @@ func TestAllFaultsAreReportedAtOnce(t *testing.T) {
 }
 
 func TestRestartAfterIsADurationOrNever(t *testing.T) {
-	for text, want := range map[string]RestartAfter{"never": Never, "0s": 0, "30s": RestartAfter(30 * time.Second)} {
-		var r RestartAfter
+	for text, want := range map[string]guard.RestartAfter{"never": guard.Never, "0s": 0, "30s": guard.RestartAfter(30 * time.Second)} {
+		var r guard.RestartAfter
 		if err := r.UnmarshalText([]byte(text)); err != nil || r != want || r.String() != text {
 			t.Errorf("%s: %v, %v", text, r, err)
 		}
 	}
 	for _, text := range []string{"", "soon", "-1s"} {
-		if err := new(RestartAfter).UnmarshalText([]byte(text)); err == nil {
+		if err := new(guard.RestartAfter).UnmarshalText([]byte(text)); err == nil {
 			t.Errorf("%q was accepted", text)
 		}
 	}

@@ -7,7 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
+	"os"
+	"os/exec"
 	"strconv"
 	"sync"
 	"time"
@@ -15,7 +18,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/quorate/quorate/provider/vsphere/vspheresim"
+	"github.com/quorate/quorate/server"
 	"github.com/quorate/quorate/server/client"
+	"github.com/quorate/quorate/server/guard"
 )
 
 // site is the Site that everything belongs to.
@@ -104,9 +109,16 @@ func (d *run) run(ctx context.Context) (err error) {
 	thread := make(starter)
 	go thread.Run(threadCtx)
 
+	storage := server.DefaultStorageConfig()
+	storage.Etcd = []string{"http://" + d.etcd}
+	revoke, free, err := server.Revoker(storage)
+	if err != nil {
+		return err
+	}
+	defer free()
 	g, ctx := errgroup.WithContext(ctx)
 	for _, b := range d.all {
-		g.Go(func() error { return d.keepAlive(ctx, b, thread) })
+		g.Go(func() error { return d.keepAlive(ctx, b, thread, revoke) })
 	}
 	g.Go(func() error {
 		now, err := d.settle(ctx)
@@ -175,7 +187,7 @@ func (d *run) brokers() (urls []string) {
 		b := &broker{
 			id: id, url: "http://" + address, binary: d.binary, logFile: d.dir.file("logs", id+".log"),
 			args: []string{
-				"serve", "--site=" + site, "--broker=" + id, "--mode=" + mode, "--priority=" + strconv.Itoa(i),
+				"serve", "--no-guard", "--site=" + site, "--broker=" + id, "--mode=" + mode, "--priority=" + strconv.Itoa(i),
 				"--listen=" + address, "--advertise=http://" + address,
 				"--etcd=http://" + d.etcd, "--etcd-election=" + election.String(), "--lease-ttl=" + d.LeaseTTL.String(),
 				"--root-token-file=" + d.keys.tokenFile, "--secret-key-file=" + d.keys.secretKeyFile,
@@ -187,30 +199,26 @@ func (d *run) brokers() (urls []string) {
 }
 
 // keepAlive runs a broker's processes, one after the other, until ctx ends.
-func (d *run) keepAlive(ctx context.Context, b *broker, s starter) error {
-	for ctx.Err() == nil {
-		end, err := b.run(ctx, s, func(pid int) { d.started(b, pid) })
-		if err != nil || ctx.Err() != nil {
-			return err
-		}
-		d.died(b)
-		if !d.hasSettled() && !end.signaled {
-			return fmt.Errorf("%s did not start (%s); its log ends with:\n%s", b.id, end, b.tail())
-		}
-		if d.RestartAfter < 0 {
-			d.say.now("%s (pid %d) %s. It is not started again (--restart-after never).", b.id, end.pid, end)
-			<-ctx.Done()
-			return nil
-		}
-		d.say.now("%s (pid %d) %s. It is started again in %s.", b.id, end.pid, end, d.RestartAfter)
-		pause := time.NewTimer(time.Duration(d.RestartAfter))
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			pause.Stop()
-		}
+func (d *run) keepAlive(ctx context.Context, b *broker, s starter, revoke func(context.Context, int64) error) error {
+	log, err := os.OpenFile(b.logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("log of %s: %w", b.id, err)
 	}
-	return nil
+	defer func() { _ = log.Close() }()
+	err = guard.Run(ctx, guard.Config{
+		Command: func() *exec.Cmd { return b.command(log) }, Start: s.start, Revoke: revoke,
+		RestartAfter: d.RestartAfter, StopTimeout: stopTimeout,
+		Started: func(pid int) { d.started(b, pid) },
+		Ended:   func(e guard.End) { d.died(ctx, b, e) },
+		Log:     slog.New(slog.NewTextHandler(log, nil)),
+	})
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case errors.Is(err, guard.ErrStart):
+		return fmt.Errorf("%s: %w; its log ends with:\n%s", b.id, err, b.tail())
+	}
+	return err
 }
 
 // started notes a broker's new process.
@@ -229,20 +237,22 @@ func (d *run) started(b *broker, pid int) {
 }
 
 // died notes that a broker has no process: its number may soon be another's.
-func (d *run) died(b *broker) {
+func (d *run) died(ctx context.Context, b *broker, e guard.End) {
 	d.mu.Lock()
 	d.pids[b.id] = 0
 	settled := d.settled
 	d.mu.Unlock()
+	if ctx.Err() != nil {
+		return
+	}
 	if settled {
 		d.writeFacts()
 	}
-}
-
-func (d *run) hasSettled() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.settled
+	if e.Next < 0 {
+		d.say.now("%s (pid %d) %s. It is not started again (--restart-after never).", b.id, e.PID, e)
+		return
+	}
+	d.say.now("%s (pid %d) %s. It is started again in %s.", b.id, e.PID, e, e.Next)
 }
 
 // writeFacts replaces dev.json. That it cannot be written is said, and no

@@ -2,12 +2,10 @@ package dev
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -37,7 +35,8 @@ func (s starter) start(cmd *exec.Cmd) error {
 	return <-done
 }
 
-// broker is one broker's process, and the next one after it has died.
+// broker is one broker's process, and the next one after it has died. We are its
+// guard: with one of its own, its process would not be ours to tell of.
 type broker struct {
 	id, url string
 	binary  string
@@ -45,44 +44,13 @@ type broker struct {
 	logFile string
 }
 
-// exit is the end of a process.
-type exit struct {
-	pid      int
-	err      error // nil: it ended by itself, without complaint
-	signaled bool
-}
-
-func (e exit) String() string {
-	if e.err == nil {
-		return "has stopped"
-	}
-	return "is dead: " + e.err.Error()
-}
-
-// run starts the process, tells its pid and blocks until it has ended. When ctx
-// ends the process gets SIGTERM and, if that does not help, SIGKILL.
-func (b *broker) run(ctx context.Context, s starter, started func(pid int)) (exit, error) {
-	log, err := os.OpenFile(b.logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return exit{}, fmt.Errorf("log of %s: %w", b.id, err)
-	}
-	defer func() { _ = log.Close() }()
-
-	cmd := exec.CommandContext(ctx, b.binary, b.args...)
+// command is the broker's next process.
+func (b *broker) command(log *os.File) *exec.Cmd {
+	cmd := exec.Command(b.binary, b.args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = environment()
 	cmd.SysProcAttr = attributes()
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = stopTimeout
-	if err := s.start(cmd); err != nil {
-		return exit{}, fmt.Errorf("starting %s: %w", b.id, err)
-	}
-	started(cmd.Process.Pid)
-	e := exit{pid: cmd.Process.Pid, err: cmd.Wait()}
-	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok {
-		e.signaled = status.Signaled()
-	}
-	return e, nil
+	return cmd
 }
 
 // environment is ours without the settings that are meant for us.

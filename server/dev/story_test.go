@@ -2,6 +2,7 @@ package dev
 
 import (
 	"encoding/json"
+	"github.com/quorate/quorate/server/guard"
 	"os"
 	"strings"
 	"testing"
@@ -44,7 +45,7 @@ func TestADeadBrokerHasNoProcessToKill(t *testing.T) {
 		if err != nil || len(facts.Brokers) != 1 || facts.Brokers[0]["id"] != "cb-1" || facts.Brokers[0]["pid"] != pid {
 			t.Errorf("want %v: %s, %v", pid, content, err)
 		}
-		d.died(b)
+		d.died(t.Context(), b, guard.End{PID: 1})
 	}
 }
 

@@ -45,6 +45,10 @@ type Config struct {
 	// Visit looks at a Farm that is there, and makes none: Run is ErrNoFarm where
 	// there is nothing, and a secret key never becomes the Farm's.
 	Visit bool
+
+	// Leases is told of each lease before it is taken, and when it has been given
+	// back; nil: nobody is. It must not block.
+	Leases func(lease int64, held bool)
 }
 
 // Store is one server's way to the Farm's memory.
@@ -55,6 +59,7 @@ type Store struct {
 	sealer *store.Sealer
 	log    *slog.Logger
 	visit  bool
+	told   func(lease int64, held bool)
 
 	views views
 	reads reads
@@ -82,6 +87,9 @@ func New(cfg Config) (*Store, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Leases == nil {
+		cfg.Leases = func(int64, bool) {}
+	}
 	s := &Store{
 		client: cfg.Client,
 		leases: clientv3.RetryLeaseClient(cfg.Client),
@@ -89,6 +97,7 @@ func New(cfg Config) (*Store, error) {
 		sealer: cfg.Sealer,
 		log:    cfg.Log,
 		visit:  cfg.Visit,
+		told:   cfg.Leases,
 		asks:   make(chan struct{}, 1),
 		doubt:  make(chan struct{}, 1),
 		ended:  make(chan struct{}),

@@ -117,6 +117,7 @@ func (s *Store) tryRegister(ctx context.Context, site farm.SiteID, p farm.Presen
 // grant takes a lease, and gives it up if that fails or ctx ends. Its request is
 // not cancelled with ctx: on its way, it could reach etcd after the revocation.
 func (l *session) grant(ctx context.Context, ttl time.Duration) error {
+	l.s.told(l.lease, true)
 	var err error
 	answered := make(chan struct{})
 	go func() { defer close(answered); err = l.askGrant(ttl) }()
@@ -158,11 +159,25 @@ func (l *session) giveUp(ctx context.Context) {
 }
 
 func (l *session) revoke(ctx context.Context) error {
-	_, err := l.s.leases.LeaseRevoke(ctx, &etcdserverpb.LeaseRevokeRequest{ID: l.lease}, grpc.WaitForReady(true))
+	err := revoke(ctx, l.s.leases, l.lease)
+	if err == nil {
+		l.s.told(l.lease, false)
+	}
+	return err
+}
+
+func revoke(ctx context.Context, leases etcdserverpb.LeaseClient, lease int64) error {
+	_, err := leases.LeaseRevoke(ctx, &etcdserverpb.LeaseRevokeRequest{ID: lease}, grpc.WaitForReady(true))
 	if errors.Is(rpctypes.Error(err), rpctypes.ErrLeaseNotFound) {
 		return nil
 	}
 	return err
+}
+
+// Revoke ends a lease that a Store has told of, whose process is known to be dead.
+// One that has ended already is no error.
+func Revoke(ctx context.Context, client *clientv3.Client, lease int64) error {
+	return revoke(ctx, clientv3.RetryLeaseClient(client), lease)
 }
 
 func (l *session) Incarnation() farm.Incarnation { return l.incarnation }
@@ -271,6 +286,7 @@ func (l *session) Announce(ctx context.Context, p farm.Presence) error {
 func (l *session) Close(ctx context.Context) error {
 	l.end()
 	if l.s.views.turn.Load() != l.turn {
+		l.s.told(l.lease, false)
 		return nil
 	}
 	if err := ctx.Err(); err != nil {
