@@ -12,8 +12,10 @@ type Timing struct {
 // Bounds are the longest times a Provider may be without an owner that can act,
 // connecting not included.
 type Bounds struct {
-	BrokerLost             time.Duration // its process or its machine dies, or it is cut off
+	ProcessDied            time.Duration // its server's process, under a guard
+	BrokerLost             time.Duration // its machine dies, or it is cut off from storage, or its process has no guard
 	BrokerAndStorageLeader time.Duration // together with etcd's leader
+	BrokerOutOfContact     time.Duration // cut off from the others and not from storage: until it hands over, without a moment unowned
 	PlannedMove            time.Duration
 }
 
@@ -26,11 +28,14 @@ const (
 
 // Bounds computes the bounds. A new leader of etcd restarts every lease at its
 // full TTL plus an election timeout, after an election that may itself take two.
+// A guard revokes the lease within milliseconds, if storage answers.
 func (t Timing) Bounds() Bounds {
 	lost := t.TTL + expiryCheck + deciding
 	return Bounds{
+		ProcessDied:            deciding,
 		BrokerLost:             lost,
 		BrokerAndStorageLeader: lost + t.TTL + 3*t.Election,
+		BrokerOutOfContact:     ContactEvery + ContactMisses*ContactTimeout + ContactSettles + deciding,
 		PlannedMove:            deciding,
 	}
 }

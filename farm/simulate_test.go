@@ -117,7 +117,10 @@ func TestStoppableInPlainWords(t *testing.T) {
 
 func TestBounds(t *testing.T) {
 	b := farm.Timing{TTL: 2 * time.Second, Margin: 200 * time.Millisecond, Election: time.Second}.Bounds()
-	if want := (farm.Bounds{BrokerLost: 3 * time.Second, BrokerAndStorageLeader: 8 * time.Second, PlannedMove: 500 * time.Millisecond}); b != want {
+	if want := (farm.Bounds{
+		ProcessDied: 500 * time.Millisecond, BrokerLost: 3 * time.Second, BrokerAndStorageLeader: 8 * time.Second,
+		BrokerOutOfContact: 2350 * time.Millisecond, PlannedMove: 500 * time.Millisecond,
+	}); b != want {
 		t.Errorf("got %+v, want %+v", b, want)
 	}
 	for ttl, want := range map[time.Duration]time.Duration{

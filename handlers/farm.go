@@ -57,9 +57,11 @@ type EtcdMember struct {
 // TakeoverBounds are the longest times a Provider may be without an owner that
 // can act, connecting not included.
 type TakeoverBounds struct {
-	BrokerLost          Duration `json:"brokerLost" swaggertype:"string" example:"6s"`           // a broker dies or is cut off
-	BrokerAndEtcdLeader Duration `json:"brokerAndEtcdLeader" swaggertype:"string" example:"14s"` // together with etcd's leader
-	PlannedMove         Duration `json:"plannedMove" swaggertype:"string" example:"500ms"`       // a planned handover
+	ProcessDied         Duration `json:"processDied" swaggertype:"string" example:"500ms"`        // a broker's process dies, under its guard
+	BrokerLost          Duration `json:"brokerLost" swaggertype:"string" example:"6s"`            // a broker's machine dies, or it is cut off from etcd, or its process dies without a guard
+	BrokerAndEtcdLeader Duration `json:"brokerAndEtcdLeader" swaggertype:"string" example:"14s"`  // together with etcd's leader
+	BrokerOutOfContact  Duration `json:"brokerOutOfContact" swaggertype:"string" example:"2.35s"` // a broker is cut off from the others and not from etcd: until it has handed over
+	PlannedMove         Duration `json:"plannedMove" swaggertype:"string" example:"500ms"`        // a planned handover
 } //@name TakeoverBounds
 
 func etcdOf(h store.Health) Etcd {
@@ -95,8 +97,10 @@ func (a *API) getFarm(w http.ResponseWriter, r *http.Request) error {
 	return reply(w, http.StatusOK, Farm{
 		Version: a.Version, Self: ServerName(a.Self), Sites: all, Etcd: etcdOf(a.Store.Health(r.Context())),
 		Bounds: TakeoverBounds{
+			ProcessDied:         Duration(a.Bounds.ProcessDied),
 			BrokerLost:          Duration(a.Bounds.BrokerLost),
 			BrokerAndEtcdLeader: Duration(a.Bounds.BrokerAndStorageLeader),
+			BrokerOutOfContact:  Duration(a.Bounds.BrokerOutOfContact),
 			PlannedMove:         Duration(a.Bounds.PlannedMove),
 		},
 		LeaseTTL: Duration(a.Timing.TTL), Revision: view.Revision,

@@ -26,7 +26,7 @@ func Guard(ctx context.Context, cfg Config, command func() *exec.Cmd, restart gu
 	}
 	defer free()
 	return guard.Run(ctx, guard.Config{
-		Command: command, Revoke: revoke, RestartAfter: restart, Signals: signals, Log: log,
+		Command: command, Revoke: revoke, RestartAfter: restart, Steady: time.Minute, Signals: signals, Log: log,
 		// The server bounds its own stop; this is for one that hangs.
 		StopTimeout: cfg.StopTimeout + 2*drainTimeout,
 		Started:     func(pid int) { log.Info("guarding", "pid", pid) },

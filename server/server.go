@@ -153,10 +153,14 @@ func announce(log *slog.Logger, cfg Config, addr net.Addr, p Process) {
 		"site", cfg.Site, "broker", cfg.Broker, "etcd", cfg.Etcd)
 	timing := cfg.Timing()
 	bounds := timing.Bounds()
-	log.Info("takeover bounds", "brokerLost", bounds.BrokerLost, "brokerAndEtcdLeader", bounds.BrokerAndStorageLeader,
-		"plannedMove", bounds.PlannedMove, "ttl", timing.TTL, "margin", timing.Margin)
-	fmt.Fprintf(p.Stdout, "A crashed broker's Providers are taken over within %v; if an etcd leader dies too, within %v.\n",
-		bounds.BrokerLost, bounds.BrokerAndStorageLeader)
+	log.Info("takeover bounds", "processDied", bounds.ProcessDied, "brokerLost", bounds.BrokerLost, "brokerAndEtcdLeader", bounds.BrokerAndStorageLeader,
+		"brokerOutOfContact", bounds.BrokerOutOfContact, "plannedMove", bounds.PlannedMove, "ttl", timing.TTL, "margin", timing.Margin)
+	crashed := bounds.BrokerLost
+	if p.Tether != nil {
+		crashed = bounds.ProcessDied
+	}
+	fmt.Fprintf(p.Stdout, "A crashed broker's Providers are taken over within %v; if its machine is lost, within %v; if an etcd leader is lost too, within %v.\n",
+		crashed, bounds.BrokerLost, bounds.BrokerAndStorageLeader)
 }
 
 func newLogger(cfg Config, w io.Writer) *slog.Logger {

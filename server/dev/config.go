@@ -17,6 +17,7 @@ type Config struct {
 	Providers    int                `help:"vSphere simulators, each a Provider." default:"${dev_providers}"`
 	Hosts        int                `help:"VMs of each Provider." default:"${dev_hosts}"`
 	RestartAfter guard.RestartAfter `name:"restart-after" help:"How long after its death a broker is restarted, or never." default:"${dev_restart_after}"`
+	NoGuard      bool               `name:"no-guard" help:"Leave the lease of a broker that died to run out, as when its whole machine dies. By default it is given back at once, as by the guard of quorate serve."`
 	LeaseTTL     time.Duration      `name:"lease-ttl" help:"Lease of each broker's presence." default:"${dev_lease_ttl}"`
 	HoldDown     time.Duration      `name:"hold-down" help:"How long a lost broker must be back before its Providers go home. Default: the Site's setting, 10s at first." placeholder:"DURATION"`
 }

@@ -116,6 +116,9 @@ func (d *run) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer free()
+	if d.NoGuard {
+		revoke = func(context.Context, int64) error { return nil }
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	for _, b := range d.all {
 		g.Go(func() error { return d.keepAlive(ctx, b, thread, revoke) })

@@ -51,7 +51,11 @@ Look:   curl -H "Authorization: Bearer %[5]s" %[4]s/api/v1/sites/%[1]s/providers
 		d.say.line("Of an earlier run with this data directory, and without anything behind it now: %s.\n", strings.Join(left, ", "))
 	}
 	if victim != "" && now.Site.Status.HighAvailability.State == "on" {
-		d.say.line("Try:    kill -9 %d        # %s, the owner of %s: another broker takes over within %v\n", d.pid(victim), victim, providerID(0), bounds.BrokerLost)
+		within := bounds.ProcessDied
+		if d.NoGuard {
+			within = bounds.BrokerLost
+		}
+		d.say.line("Try:    kill -9 %d        # %s, the owner of %s: another broker takes over within %v\n", d.pid(victim), victim, providerID(0), within)
 	}
 	d.say.line("Ctrl-C stops everything. What happens from now on:")
 }

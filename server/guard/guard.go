@@ -29,7 +29,8 @@ type Config struct {
 	// Revoke ends a lease; one that has ended already is no error.
 	Revoke func(ctx context.Context, lease int64) error
 
-	RestartAfter RestartAfter  // doubled with each child that ends soon, see longestWait
+	RestartAfter RestartAfter // doubled with each child that ends before it is Steady
+	Steady       time.Duration
 	StopTimeout  time.Duration // for a child that was told to stop; then it is killed
 
 	// Signals are passed on to the child; nil: none.
@@ -60,7 +61,6 @@ func (e End) String() string {
 const (
 	longestWait   = 30 * time.Second       // between two children, unless RestartAfter is longer
 	shortestWait  = 100 * time.Millisecond // after the second one
-	steady        = time.Minute            // a child that lives so long has not ended soon
 	revokeTimeout = time.Minute            // a lease has long run out then
 	revokeTry     = time.Second
 	revokePause   = 20 * time.Millisecond
@@ -90,7 +90,7 @@ func Run(ctx context.Context, c Config) error {
 		if ctx.Err() == nil && !served && !end.Signaled {
 			return fmt.Errorf("%w: it %s", ErrStart, end)
 		}
-		if time.Since(began) > steady {
+		if time.Since(began) >= c.Steady {
 			wait = time.Duration(c.RestartAfter)
 		}
 		end.Next = wait
@@ -110,7 +110,9 @@ func Run(ctx context.Context, c Config) error {
 		case <-ctx.Done():
 			timer.Stop()
 		}
-		wait = max(wait, min(max(2*wait, shortestWait), longestWait))
+		if time.Since(began) < c.Steady {
+			wait = max(wait, min(max(2*wait, shortestWait), longestWait))
+		}
 	}
 	return nil
 }
