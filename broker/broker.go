@@ -28,6 +28,7 @@ type Config struct {
 	Broker  farm.BrokerID
 	Address string // base URL of its server, for people and other servers
 	Version string
+	Process string // a word of this process's own, by which it knows its presence again
 
 	// Mode and Priority are used when the broker is new to its Site; later they
 	// are the administrator's. An empty Mode is decided by the rule, a negative
@@ -177,7 +178,7 @@ func (c Config) register(ctx context.Context) (session store.Session, err error)
 }
 
 func (c Config) presence() farm.Presence {
-	return farm.Presence{Broker: c.Broker, Address: c.Address, Version: c.Version, Since: time.Now()}
+	return farm.Presence{Broker: c.Broker, Address: c.Address, Version: c.Version, Process: c.Process, Since: time.Now()}
 }
 
 // insist tries until it succeeds or ctx ends, and says what keeps it from it.
