@@ -13,9 +13,9 @@ import (
 )
 
 // The commands of docs/install.md and docs/operate.md are run as they stand there, in a directory
-// for each machine, on 127.0.0.1 to 127.0.0.4. Replaced are the addresses, the
-// ports and where the root of the file system is; `systemctl`, which runs what
-// the unit would run; `useradd` and `chown`, which would need real users; and
+// for each machine, on 127.0.0.1 to 127.0.0.5. Replaced are the addresses, the
+// ports and where the root of the file system is; `systemctl` and `systemd-run`, which
+// run what systemd would run; `useradd` and `chown`, which would need real users; and
 // `make`, which would build what this test has built.
 func TestTheInstallationHolds(t *testing.T) {
 	needs(t, "bash", "curl", "jq", "setsid")
@@ -32,6 +32,8 @@ func TestTheInstallationHolds(t *testing.T) {
 		{"On machines 1, 2 and 3", nil},
 		{"On machine 4", []string{`"state": "on"`, `cb-1 online active`, `cb-4 online standby`}},
 		{"On machine 1", []string{`ok +broker hq/cb-4 `, `ok +secret key`, `ok +listen .* already`, `ok +etcd agreement`, ` 0 to mend`}},
+		{"On machine 4", nil},
+		{"On machine 1", []string{`"mode": "automatic"`, `"state": "connected"`, `"total": 10`}},
 		{"On machine 2", nil},
 		{"On machine 4", []string{`"role": "activated"`, `"standsInFor": "cb-2"`, `"state": "on"`}},
 		{"On machine 2", nil},
@@ -42,18 +44,63 @@ func TestTheInstallationHolds(t *testing.T) {
 		{"On machine 1", []string{`quorate_site_high_availability\{site="hq",state="on"\} 1`}},
 		{"On machines 1, 2, 3 and 4", nil},
 		{"On machine 1", []string{`true`, `false`}},
-		{"On machine 4", nil},
-		{"On machine 1", []string{`(?:^|\n)(cb-[123]\n){3}$`}},
-		{"On machine 4", nil},
+
+		// Add a broker, and remove it.
+		{"Here", []string{`made .*cb-5.crt`}},
+		{"On machine 5", nil},
+		{"On machine 5", []string{` 0 to mend`}},
+		{"On machine 1", []string{`cb-5 online standby`}},
+		{"On machine 5", nil},
+		{"On machine 1", []string{`(?:^|\n)(cb-[1234]\n){4}$`}},
+
+		// etcd.
 		{"On machine 1", []string{`Finished defragmenting etcd member`}},
 		{"On machine 1", []string{`compacted revision`}},
 		{"On machine 1", []string{`Snapshot saved`}},
+
+		// Restore it: no epoch comes twice.
+		{"On machines 1, 2, 3 and 4", nil},
+		{"On machines 1, 2 and 3", nil},
+		{"Here", nil},
+		{"On machines 1, 2 and 3", []string{`restored snapshot`}},
+		{"On machines 1, 2 and 3", nil},
+		{"On machine 1", []string{`1 epochs were raised by 1000000`}},
+		{"On machines 1, 2, 3 and 4", nil},
+		{"On machine 1", []string{`(cb-\d online active\n){3}cb-4 online standby`, `vc-1 is connected at cb-\d, epoch 10000\d\d\n`, ` 0 to mend`}},
+
+		// Replace a member.
 		{"On machine 3", nil},
 		{"On machine 1", []string{`removed from cluster`, `added to cluster`}},
 		{"On machine 3", nil},
 		{"On machine 1", []string{`started, etcd-3`}},
+
+		// Replace certificates.
 		{"Here", []string{`made .*cb-1.crt`}},
 		{"On machine 1", nil},
+
+		// Replace the authority.
+		{"Here", []string{`made .*: the authority`, `made .*etcd-3.crt`, `made .*cb-4.crt`, `kept .*secret.key`, `kept .*root.token`}},
+		{"On machines 1, 2 and 3", []string{`is healthy`}},
+		{"On machines 1, 2, 3 and 4", nil},
+		{"Here", nil},
+		{"On machines 1, 2 and 3", []string{`is healthy`}},
+		{"On machines 1, 2, 3 and 4", nil},
+		{"Here", nil},
+		{"On machine 1", []string{` 0 to mend`}},
+		{"On machines 1, 2 and 3", []string{`is healthy`}},
+		{"On machines 1, 2, 3 and 4", nil},
+		{"On machine 1", []string{` 0 to mend`}},
+
+		// Replace the secret key.
+		{"Here", []string{`is added to`}},
+		{"On machines 1, 2, 3 and 4", nil},
+		{"Here", []string{`is primary in`}},
+		{"On machines 1, 2, 3 and 4", nil},
+		{"On machine 1", []string{`1 of 1 passwords were encrypted anew, the proof of the key too`}},
+		{"Here", []string{`secret.key.retired-\d+: it opens`}},
+		{"On machine 1", []string{`opens all 1 stored secrets`, ` 0 to mend`}},
+		{"On machines 1, 2, 3 and 4", nil},
+		{"On machine 1", []string{`vc-1 is connected at cb-\d`, `opens all 1 stored secrets`, ` 0 to mend`}},
 	})
 }
 
@@ -75,6 +122,7 @@ func (in *installation) follow(file string, promised []promise) {
 		if got, _, _ := strings.Cut(strings.TrimPrefix(blocks[i], "# "), "\n"); got != want.on {
 			t.Fatalf("%s: block %d is for %q, this test knows %q", file, i+1, got, want.on)
 		}
+		in.fetch()
 		for _, root := range in.places(want.on) {
 			out := in.run(root, blocks[i])
 			for _, w := range want.wants {
@@ -90,7 +138,7 @@ func (in *installation) follow(file string, promised []promise) {
 	}
 }
 
-// installation is the machine that one installs from, and four others.
+// installation is the machine that one installs from, and five others.
 type installation struct {
 	t     *testing.T
 	dir   string
@@ -99,15 +147,16 @@ type installation struct {
 
 func newInstallation(t *testing.T) *installation {
 	in := &installation{t: t, dir: t.TempDir()}
-	first := freePorts(t, 4)
+	first := freePorts(t, 5)
 	in.ports = strings.NewReplacer("10.0.0.", "127.0.0.", `10\.0\.0\.`, `127\.0\.0\.`,
-		"2379", strconv.Itoa(first), "2380", strconv.Itoa(first+1), ":8080", ":"+strconv.Itoa(first+2), "2381", "0")
+		"2379", strconv.Itoa(first), "2380", strconv.Itoa(first+1), ":8080", ":"+strconv.Itoa(first+2), "2381", "0", "8989", strconv.Itoa(first+4))
 	in.shim("useradd", "exit 0")
 	in.shim("chown", "exit 0")
 	in.shim("make", "mkdir -p bin && cp "+binary+" bin/quorate")
 	in.shim("systemctl", systemctl)
+	in.shim("systemd-run", systemdRun)
 	in.copyExamples()
-	for n := range 4 {
+	for n := range 5 {
 		in.mkdir(in.root(n+1), "usr/local/bin")
 		in.mkdir(in.root(n+1), "etc/systemd/system")
 		in.mkdir(in.root(n+1), "run")
@@ -225,7 +274,7 @@ for unit in "$@"; do
 	restart)
 		$0 stop $unit
 		$0 start $unit ;;
-	stop)
+	stop|disable)
 		pid=$(cat $ROOT/run/$unit.pid)
 		signal=$(value KillSignal)
 		kill -s ${signal:-SIGTERM} $pid
@@ -233,6 +282,28 @@ for unit in "$@"; do
 	*) echo "systemctl $verb is not known here" >&2; exit 1 ;;
 	esac
 done`
+
+// systemdRun runs a program as its arguments say but for the user.
+const systemdRun = `
+while [[ $1 == --* ]]; do shift; done
+setsid "$@" >$ROOT/run/transient.log 2>&1 &
+echo $! >$ROOT/run/transient.pid`
+
+// fetch brings here what was saved on machine 1, as scp would.
+func (in *installation) fetch() {
+	in.t.Helper()
+	const saved = "quorate.snapshot"
+	content, err := os.ReadFile(filepath.Join(in.root(1), saved))
+	if os.IsNotExist(err) {
+		return
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(in.here(), "out", saved), content, 0o600)
+	}
+	if err != nil {
+		in.t.Fatal(err)
+	}
+}
 
 // stop ends what still runs.
 func (in *installation) stop() {

@@ -4,6 +4,7 @@ package server
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -65,8 +66,8 @@ func serve(ctx context.Context, cfg Config, ln net.Listener, st store.Store, p P
 	}
 	metrics := newRegistry(p.Version)
 	metrics.MustRegister(newFarmMetrics(st))
-	line := newLine()
-	api, err := newAPI(cfg, st, metrics, p.Version, log)
+	process, line := rand.Text(), newLine()
+	api, err := newAPI(cfg, st, metrics, process, p.Version, log)
 	if err != nil {
 		return err
 	}
@@ -75,7 +76,7 @@ func serve(ctx context.Context, cfg Config, ln net.Listener, st store.Store, p P
 		return err
 	}
 	bc := brokerConfig(cfg, st, ln.Addr(), p.Version)
-	bc.Line, bc.Metrics, bc.Log = line, metrics, log
+	bc.Process, bc.Line, bc.Metrics, bc.Log = process, line, metrics, log
 	announce(log, cfg, ln.Addr(), p)
 
 	// Each stops after the one above it: the API answers while the broker hands

@@ -118,8 +118,8 @@ type Store interface {
 	// CheckSecretKey is ErrSecretKey if this server has not the Farm's secret key,
 	// or if there are secrets and it opens none of them. One without a key has the
 	// Farm's as long as nobody has one. The first key that is checked becomes the
-	// Farm's; after a rotation it is the one that this server seals with. Before it
-	// has been checked once, no secret is sealed or opened.
+	// Farm's, until everything is sealed anew with another. Before it has been
+	// checked once, no secret is sealed or opened.
 	CheckSecretKey(ctx context.Context) error
 
 	// CreateRootToken stores the Farm's first token. It returns false, and
@@ -151,7 +151,8 @@ type Store interface {
 	// compactions; then it returns nil. It returns ErrFormat if it cannot read
 	// what is stored. Latest, Current, Wait and Edit, and what blocks until
 	// something is so, need it running. Ready in Health is true once the first
-	// View is there.
+	// View is there. After an error it is over: whatever needs Run, and every
+	// write, ends with that error.
 	Run(ctx context.Context) error
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/quorate/quorate/server"
 	"github.com/quorate/quorate/store"
@@ -24,6 +25,14 @@ func judgeFormat(version int) Finding {
 			"Run the version of quorate that the Farm's newest servers run.")
 	}
 	return fine(what, fmt.Sprintf("Format %d, which this program reads.", version))
+}
+
+// judgeElsewhere: an etcd without a Farm where one is looked for, and with one
+// elsewhere, has more often a mistyped prefix than two Farms.
+func judgeElsewhere(prefix string, others []string) Finding {
+	under := strings.Join(others, " and under ")
+	do := fmt.Sprintf("If that Farm is meant: --etcd-prefix=%s. If not, the first server that starts makes a new one.", others[0])
+	return warned("stored", fmt.Sprintf("Nothing under %s, and there is a Farm under %s.", prefix, under), do)
 }
 
 // judgeWhole names what is stored and cannot be read.
@@ -62,7 +71,7 @@ func (v *visit) tokens(_ context.Context, _ *etcd.Store, view *store.View) []Fin
 	return []Finding{fine(what, "The Farm knows it.")}
 }
 
-const otherKey = "Give --secret-key-file the key that the Farm's other servers have."
+const otherKey = "Give --secret-key-file the key that the Farm's other servers have. If a key was retired too early: the file that was kept then, and run 'quorate secret-key reseal' with it."
 
 // secrets opens every Provider's secret and keeps none.
 func (v *visit) secrets(ctx context.Context, st *etcd.Store, view *store.View) []Finding {
