@@ -159,6 +159,11 @@ func (k *keeper) run() {
 				continue
 			}
 			a.stop()
+			a = nil
+			if wait := k.Line.gained(d.record.Revision); wait > 0 {
+				retry = time.After(wait)
+				continue
+			}
 			a = startAgent(k.life, k.id, d)
 			continue
 		}

@@ -67,7 +67,7 @@ func (c Config) survey(ctx context.Context) map[farm.BrokerID]farm.Incarnation {
 		}
 		asking.Go(func() {
 			for range farm.ContactMisses {
-				if c.ask(ctx, other) == nil || pause(ctx, farm.ContactEvery) != nil {
+				if _, err := c.ask(ctx, other, 0); err == nil || pause(ctx, farm.ContactEvery) != nil {
 					return
 				}
 			}
@@ -128,7 +128,7 @@ func (l *life) watch(ctx context.Context, other farm.Life) {
 			return
 		}
 		asked := time.Now()
-		err := l.ask(ctx, p.Presence[other.Broker])
+		_, err := l.ask(ctx, p.Presence[other.Broker], 0)
 		if ctx.Err() != nil {
 			return
 		}

@@ -147,7 +147,7 @@ func TestOnlyTheLifeItselfAnswers(t *testing.T) {
 		synctest.Wait() // until cb-2 knows that it is registered
 		c := Config{Site: site, Broker: "cb-1", Line: l.net.line("cb-9")}
 		other := p.Presence["cb-2"]
-		if err := c.ask(l.ctx, other); err != nil {
+		if _, err := c.ask(l.ctx, other, 0); err != nil {
 			t.Error(err)
 		}
 		for what, spoil := range map[string]func(*farm.Presence){
@@ -159,13 +159,13 @@ func TestOnlyTheLifeItselfAnswers(t *testing.T) {
 		} {
 			spoilt := other
 			spoil(&spoilt)
-			if err := c.ask(l.ctx, spoilt); err == nil {
+			if _, err := c.ask(l.ctx, spoilt, 0); err == nil {
 				t.Errorf("%s answers", what)
 			}
 		}
 		// What was asked is no answer, although the key is the same.
-		c.Line = &Line{Ask: func(_ context.Context, _ string, message []byte) ([]byte, error) { return message, nil }}
-		if err := c.ask(l.ctx, other); err == nil {
+		c.Line = NewLine(func(_ context.Context, _ string, message []byte) ([]byte, error) { return message, nil })
+		if _, err := c.ask(l.ctx, other, 0); err == nil {
 			t.Error("an echo answers")
 		}
 	})

@@ -21,6 +21,9 @@ const (
 // stand stands for coordinator, and coordinates while elected.
 func (l *life) stand(ctx context.Context) error {
 	for {
+		if err := l.awaitStanding(ctx); err != nil {
+			return err
+		}
 		term, err := l.session.Campaign(ctx)
 		switch {
 		case err == nil:
@@ -44,6 +47,19 @@ func (l *life) stand(ctx context.Context) error {
 	}
 }
 
+// awaitStanding blocks until the broker may stand.
+func (l *life) awaitStanding(ctx context.Context) error {
+	for view := l.Store.Latest(); ; {
+		if p := view.Sites[l.Site]; p == nil || p.MayStand(l.Broker) {
+			return nil
+		}
+		var err error
+		if view, err = l.Store.Wait(ctx, view.Revision); err != nil {
+			return err
+		}
+	}
+}
+
 // coordinate plans and stores plans, until the term ends or ctx does.
 func (l *life) coordinate(ctx context.Context, term store.Term) error {
 	seen, contact := sightings{}, settling{}
@@ -51,10 +67,13 @@ func (l *life) coordinate(ctx context.Context, term store.Term) error {
 	for {
 		wake := reconcileEvery
 		if p := view.Sites[l.Site]; p != nil {
+			if !p.MayStand(l.Broker) {
+				return l.resign(ctx, term)
+			}
 			back := seen.look(p, time.Now())
 			began := time.Now()
 			cuts, settles := contact.look(p, began)
-			out := farm.Plan(farm.Situation{Picture: p, Now: began, Back: back, Cuts: cuts})
+			out := farm.Plan(farm.Situation{Picture: p, Now: began, Back: back, Cuts: cuts, Decider: l.Broker})
 			l.metrics.planning.Observe(time.Since(began).Seconds())
 			if out.Wake > 0 {
 				wake = min(wake, out.Wake)
@@ -62,7 +81,10 @@ func (l *life) coordinate(ctx context.Context, term store.Term) error {
 			if settles > 0 {
 				wake = min(wake, settles)
 			}
-			err := l.apply(ctx, term, p, out)
+			promised, err := l.Line.decide(p, func() error { return l.apply(ctx, term, p, out) })
+			if promised > 0 {
+				wake = min(wake, promised)
+			}
 			switch {
 			case err == nil:
 			case errors.Is(err, store.ErrDeposed), errors.Is(err, store.ErrLost), ctx.Err() != nil:
@@ -80,6 +102,13 @@ func (l *life) coordinate(ctx context.Context, term store.Term) error {
 		}
 		view = next
 	}
+}
+
+// resign makes way for one who may decide.
+func (l *life) resign(ctx context.Context, term store.Term) error {
+	ctx, cancel := context.WithTimeout(ctx, reconcileEvery)
+	defer cancel()
+	return term.Resign(ctx)
 }
 
 func (l *life) apply(ctx context.Context, term store.Term, p *farm.Picture, out farm.Outcome) error {

@@ -41,6 +41,7 @@ func newLife(c Config, m *metrics, s store.Session, said farm.Presence) *life {
 	}
 	l.Log = l.Log.With("incarnation", s.Incarnation())
 	l.permit = newPermit(l.look)
+	l.acked.Store(true) // storage has just answered
 	return l
 }
 
@@ -64,6 +65,7 @@ func (l *life) run(ctx context.Context) error {
 	group.Go(func() error { return l.stand(living) })
 	group.Go(func() error { return ended(living, l.keepAddress(living)) })
 	group.Go(func() error { return ended(living, l.keepContact(living)) })
+	group.Go(func() error { return ended(living, l.keepWithoutStorage(living)) })
 	group.Go(func() error {
 		select {
 		case <-ctx.Done():

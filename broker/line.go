@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/quorate/quorate/farm"
 )
@@ -21,12 +22,21 @@ import (
 // who can read the Farm's storage finds it. So it does not matter what the
 // transport can be trusted with, and an answer comes from that very life.
 type Line struct {
-	// Ask sends a message to the server at an address (the base URL that its
-	// broker has registered) and returns what it answers.
-	Ask func(ctx context.Context, address string, message []byte) ([]byte, error)
+	ask Ask
 
 	mu   sync.Mutex
 	life *life // who answers; nil: nobody
+	word       // what it has promised, in whichever life
+}
+
+// Ask sends a message to the server at an address (the base URL that its broker
+// has registered) and returns what it answers.
+type Ask func(ctx context.Context, address string, message []byte) ([]byte, error)
+
+// NewLine returns a process's line. Its broker may have promised something in a
+// process before this one.
+func NewLine(ask Ask) *Line {
+	return &Line{ask: ask, word: word{began: time.Now()}}
 }
 
 // MaxMessage is how many bytes a message has at most.
@@ -42,11 +52,19 @@ type question struct {
 	To    farm.BrokerID    `json:"to"`
 	Life  farm.Incarnation `json:"life"` // of whom it is for
 	Nonce []byte           `json:"nonce"`
+
+	// Without is the verdict, by its epoch, under which the asker owns Providers,
+	// without storage: will the asked one leave them to it? 0: that is not asked.
+	Without uint64 `json:"without,omitempty"`
 }
 
 // answer says that it is.
 type answer struct {
 	Nonce []byte `json:"nonce"` // the question's
+
+	// Leaves: the asked one has no storage either, knows the same verdict, and will
+	// decide nothing for farm.WordLasts.
+	Leaves bool `json:"leaves,omitempty"`
 }
 
 // Answer answers a message that has arrived for this server's broker. The error
@@ -62,7 +80,7 @@ func (l *Line) Answer(message []byte) ([]byte, error) {
 	if err != nil || q.Site != here.Site || q.To != here.Broker || q.Life != here.me.Incarnation {
 		return nil, errNobody
 	}
-	return seal(here.contactKey, answer{Nonce: q.Nonce})
+	return seal(here.contactKey, answer{Nonce: q.Nonce, Leaves: q.Without != 0 && l.leave(here, q.Without)})
 }
 
 func (l *Line) attach(here *life) {
@@ -72,26 +90,23 @@ func (l *Line) attach(here *life) {
 }
 
 // ask asks the life that a presence is of. It is in contact if there is no error.
-func (c Config) ask(ctx context.Context, other farm.Presence) error {
+func (c Config) ask(ctx context.Context, other farm.Presence, without uint64) (a answer, err error) {
 	ctx, cancel := context.WithTimeout(ctx, farm.ContactTimeout)
 	defer cancel()
-	q := question{Site: c.Site, From: c.Broker, To: other.Broker, Life: other.Incarnation, Nonce: newKey()}
+	q := question{Site: c.Site, From: c.Broker, To: other.Broker, Life: other.Incarnation, Nonce: newKey(), Without: without}
 	message, err := seal(other.ContactKey, q)
 	if err != nil {
-		return err
+		return a, err
 	}
-	said, err := c.Line.Ask(ctx, other.Address, message)
+	said, err := c.Line.ask(ctx, other.Address, message)
 	if err != nil {
-		return err
+		return a, err
 	}
-	a, err := open[answer](other.ContactKey, said)
-	if err != nil {
-		return err
+	a, err = open[answer](other.ContactKey, said)
+	if err == nil && !hmac.Equal(a.Nonce, q.Nonce) {
+		err = errors.New("an answer to another question")
 	}
-	if !hmac.Equal(a.Nonce, q.Nonce) {
-		return errors.New("an answer to another question")
-	}
-	return nil
+	return a, err
 }
 
 // newKey is 32 random bytes.

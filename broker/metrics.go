@@ -9,6 +9,7 @@ type metrics struct {
 	planning    prometheus.Histogram
 	renewals    *prometheus.CounterVec
 	connects    *prometheus.CounterVec
+	without     prometheus.Gauge
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -23,9 +24,11 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Help: "Renewals of the broker's lease."}, []string{"result"}),
 		connects: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "quorate_provider_connects_total",
 			Help: "Attempts to connect to Providers."}, []string{"result"}),
+		without: prometheus.NewGauge(prometheus.GaugeOpts{Name: "quorate_without_storage",
+			Help: "1 while this broker keeps its Providers although etcd does not answer: all brokers say so, and leave each other what they own."}),
 	}
 	if r != nil {
-		r.MustRegister(m.coordinator, m.owned, m.planning, m.renewals, m.connects)
+		r.MustRegister(m.coordinator, m.owned, m.planning, m.renewals, m.connects, m.without)
 	}
 	return m
 }

@@ -24,7 +24,7 @@ func newNetwork() *network {
 func (n *network) line(id farm.BrokerID) *Line {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.lines[id] = &Line{Ask: func(ctx context.Context, address string, message []byte) ([]byte, error) {
+	n.lines[id] = NewLine(func(ctx context.Context, address string, message []byte) ([]byte, error) {
 		to := farm.BrokerID(strings.TrimPrefix(address, "http://"))
 		n.mu.Lock()
 		other, away := n.lines[to], n.cut[[2]farm.BrokerID{id, to}]
@@ -37,7 +37,7 @@ func (n *network) line(id farm.BrokerID) *Line {
 			return nil, errors.New("connection refused")
 		}
 		return other.Answer(message)
-	}}
+	})
 	return n.lines[id]
 }
 

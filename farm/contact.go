@@ -17,6 +17,10 @@ const (
 	// stayed the same before it counts: a cut is noticed by all that it separates,
 	// but not by all at once.
 	ContactSettles = 400 * time.Millisecond
+
+	// WordLasts is for how long a broker without storage leaves the others what
+	// they own when they ask it to, see Picture.MayDecide.
+	WordLasts = 2 * time.Second
 )
 
 // Cuts returns who is present and not in contact, as the brokers themselves say.

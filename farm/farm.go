@@ -113,7 +113,8 @@ type Site struct {
 	Description      string
 	Failback         Failback
 	TieBreaker       TieBreaker
-	MaxParallelMoves int // planned handovers at once
+	Failsafe         bool // owners keep serving while nobody has storage, see DESIGN.md of package broker
+	MaxParallelMoves int  // planned handovers at once
 	CreatedAt        time.Time
 	UpdatedAt        time.Time
 }
@@ -130,6 +131,7 @@ func NewSite(id SiteID) Site {
 		ID:               id,
 		Failback:         Failback{Mode: FailbackAutomatic, HoldDown: DefaultHoldDown},
 		TieBreaker:       TieBreakerNone,
+		Failsafe:         true,
 		MaxParallelMoves: DefaultMaxParallelMoves,
 	}
 }

@@ -77,13 +77,17 @@ type Seats struct {
 	Armed   bool
 	Seats   []Seat // in priority order
 	Serving []BrokerID
-	State   State
-	Reason  Reason
-	Message string
-	Since   time.Time
-	Epoch   uint64 // counts the verdicts
-	Returns map[BrokerID]Return
-	Online  map[BrokerID]Incarnation // who was present at the verdict
+	// Electors are the last serving group that there was: with failsafe, one of them
+	// decides. Nobody else may make a new group, for it cannot know whether they
+	// keep serving without storage. Empty: everybody may decide.
+	Electors []BrokerID
+	State    State
+	Reason   Reason
+	Message  string
+	Since    time.Time
+	Epoch    uint64 // counts the verdicts
+	Returns  map[BrokerID]Return
+	Online   map[BrokerID]Incarnation // who was present at the verdict
 }
 
 // EventType says what kind of thing happened.

@@ -15,6 +15,8 @@ type Situation struct {
 	// Back is how long the coordinator itself has seen each broker's present
 	// incarnation, by its own clock.
 	Back map[BrokerID]time.Duration
+	// Decider is who decides; empty: one who may.
+	Decider BrokerID
 	// Cuts are those that count: the picture's own, once they have settled.
 	Cuts Cuts
 }
@@ -76,6 +78,16 @@ func judge(s Situation) (v Seats, wake time.Duration) {
 	if v.State == StateLost {
 		v = v.withoutWaiting(s, own)
 	}
+	if s.Decider != "" && !p.MayDecide(s.Decider) {
+		v.withhold()
+	}
+	v.Electors = nil
+	if v.Armed {
+		v.Electors = v.Serving
+		if v.State == StateLost {
+			v.Electors = was.Electors
+		}
+	}
 	if v.State != was.State {
 		v.Since = s.Now
 	}
@@ -83,6 +95,26 @@ func judge(s Situation) (v Seats, wake time.Duration) {
 		v.Epoch++
 	}
 	return v, wake
+}
+
+// MayDecide reports whether a broker may give Providers away. With failsafe, those
+// of the last serving group may keep what they own while they tell each other that
+// none of them has storage: so only one of them, who has it and tells them so, may.
+func (p *Picture) MayDecide(id BrokerID) bool {
+	v := p.Seats.Value
+	return !v.Armed || !p.Site.Value.Failsafe || len(v.Electors) == 0 || slices.Contains(v.Electors, id)
+}
+
+// MayStand reports whether a broker may stand for coordinator: one that may decide,
+// or any while none of those is there, to say that.
+func (p *Picture) MayStand(id BrokerID) bool {
+	return p.MayDecide(id) || !slices.ContainsFunc(p.Seats.Value.Electors, p.Online)
+}
+
+// withhold is the verdict of one who may not decide.
+func (v *Seats) withhold() {
+	v.State, v.Reason, v.Serving = StateLost, ReasonMajorityLost, nil
+	v.Message = "None of the brokers that served is here. They may keep their Providers without storage, so nobody takes them over until one of them is back. Turn the Site's failsafe off if you know that they are down."
 }
 
 // withoutWaiting is the verdict if brokers that have come back take their seats
@@ -113,6 +145,9 @@ func (v Seats) differs(was Seats) bool {
 		}
 		if len(m.Serving) == 0 {
 			m.Serving = nil
+		}
+		if len(m.Electors) == 0 {
+			m.Electors = nil
 		}
 	}
 	return !reflect.DeepEqual(v, was)

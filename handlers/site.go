@@ -19,6 +19,7 @@ type Site struct {
 	Description      string          `json:"description" example:""`
 	Failback         Failback        `json:"failback"`
 	TieBreaker       farm.TieBreaker `json:"tieBreaker" swaggertype:"string" enums:"none,priority" example:"none"` // what happens when exactly half of the seats are in contact
+	Failsafe         bool            `json:"failsafe" example:"true"`                                              // owners keep serving while etcd as a whole is away, as long as all of them tell each other that nobody has it
 	MaxParallelMoves int             `json:"maxParallelMoves" example:"8"`                                         // planned handovers at once
 	Status           SiteStatus      `json:"status"`
 	Revision         farm.Revision   `json:"revision" swaggertype:"integer" format:"int64" example:"812"`
@@ -92,7 +93,7 @@ func siteOf(p *farm.Picture) Site {
 	return Site{
 		ID: s.ID, Name: s.Name, Description: s.Description,
 		Failback:   Failback{Mode: s.Failback.Mode, HoldDown: Duration(s.Failback.HoldDown)},
-		TieBreaker: s.TieBreaker, MaxParallelMoves: s.MaxParallelMoves,
+		TieBreaker: s.TieBreaker, Failsafe: s.Failsafe, MaxParallelMoves: s.MaxParallelMoves,
 		Status: siteStatusOf(p), Revision: p.Site.Revision, CreatedAt: Time{s.CreatedAt}, UpdatedAt: Time{s.UpdatedAt},
 	}
 }
@@ -124,6 +125,7 @@ type SiteBody struct {
 	Description      *string       `json:"description,omitempty" validate:"omitempty,max=2000,text" maxLength:"2000"`
 	Failback         *FailbackBody `json:"failback,omitempty"`
 	TieBreaker       *string       `json:"tieBreaker,omitempty" validate:"omitempty,oneof=none priority" enums:"none,priority" default:"none"`
+	Failsafe         *bool         `json:"failsafe,omitempty" default:"true"`
 	MaxParallelMoves *int          `json:"maxParallelMoves,omitempty" validate:"omitempty,min=1,max=1000" minimum:"1" maximum:"1000" default:"8"`
 	ReadOnly
 } //@name SiteBody
@@ -139,6 +141,7 @@ func (b SiteBody) apply(was farm.Site) farm.Site {
 	next := farm.NewSite(was.ID)
 	next.CreatedAt, next.UpdatedAt = was.CreatedAt, was.UpdatedAt
 	next.Name, next.Description = or(b.Name, ""), or(b.Description, "")
+	next.Failsafe = or(b.Failsafe, next.Failsafe)
 	next.TieBreaker = farm.TieBreaker(or(b.TieBreaker, string(next.TieBreaker)))
 	next.MaxParallelMoves = or(b.MaxParallelMoves, next.MaxParallelMoves)
 	if f := b.Failback; f != nil {
@@ -178,7 +181,7 @@ func (wr *write) putSite(p *farm.Picture, next farm.Site) store.Change {
 	next.UpdatedAt = wr.now
 	after := *p
 	after.Site.Value = next
-	names := changed(siteOf(p), siteOf(&after), "name", "description", "failback", "tieBreaker", "maxParallelMoves")
+	names := changed(siteOf(p), siteOf(&after), "name", "description", "failback", "tieBreaker", "failsafe", "maxParallelMoves")
 	return store.Change{PutSite: &next, Events: told(farm.SiteSubject, "Site %s was changed (%s)", next.ID, strings.Join(names, ", "))}
 }
 

@@ -65,7 +65,7 @@ func newLine() *broker.Line {
 			return errors.New("a broker does not redirect")
 		},
 	}
-	return &broker.Line{Ask: func(ctx context.Context, address string, message []byte) ([]byte, error) {
+	return broker.NewLine(func(ctx context.Context, address string, message []byte) ([]byte, error) {
 		r, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(address, "/")+contactPath, bytes.NewReader(message))
 		if err != nil {
 			return nil, err
@@ -81,5 +81,5 @@ func newLine() *broker.Line {
 			err = fmt.Errorf("%s: %s", resp.Status, bytes.TrimSpace(said))
 		}
 		return said, err
-	}}
+	})
 }

@@ -254,6 +254,9 @@ type Term interface {
 	// and decides again. events are stored with the seats.
 	Apply(ctx context.Context, was farm.Stored[farm.Seats], seats *farm.Seats, events []farm.Event, decisions []farm.Decision) error
 
+	// Resign ends the term; the session may stand again. ErrDeposed if it has ended.
+	Resign(ctx context.Context) error
+
 	// Trim keeps the newest events of the Site and removes the others.
 	Trim(ctx context.Context, keep int) error
 }

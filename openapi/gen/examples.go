@@ -14,7 +14,7 @@ type object = map[string]any
 // the request's path does.
 var examples = map[string]any{
 	"createSite": object{"id": "branch", "name": "Branch office", "failback": object{"mode": "automatic", "holdDown": "30s"}},
-	"putSite":    object{"name": "Headquarters", "description": "All of Berlin.", "failback": object{"mode": "automatic", "holdDown": "10s"}, "tieBreaker": "none", "maxParallelMoves": 8},
+	"putSite":    object{"name": "Headquarters", "description": "All of Berlin.", "failback": object{"mode": "automatic", "holdDown": "10s"}, "tieBreaker": "none", "failsafe": true, "maxParallelMoves": 8},
 	"patchSite":  object{"description": "All of Berlin."},
 
 	"createBroker": object{"id": "cb-9", "name": "Rack 9", "address": "https://10.0.0.9:8080", "mode": "standby"},

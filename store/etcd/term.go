@@ -39,6 +39,17 @@ func (t *term) write(ctx context.Context, x *txn) (farm.Revision, error) {
 	return 0, store.ErrConflict
 }
 
+func (t *term) Resign(ctx context.Context) error {
+	x := &txn{}
+	x.delete(t.key())
+	at, err := t.write(ctx, x)
+	if err != nil {
+		return fmt.Errorf("resign in Site %q: %w", t.l.site, err)
+	}
+	t.l.s.settle(ctx, at)
+	return nil
+}
+
 // Apply stores the verdict with as many decisions as fit into its transaction,
 // then the others, each transaction under the verdict stored first.
 func (t *term) Apply(ctx context.Context, was farm.Stored[farm.Seats], seats *farm.Seats, events []farm.Event, decisions []farm.Decision) error {

@@ -37,6 +37,7 @@ type siteRecord struct {
 	Description      string         `json:"description,omitempty"`
 	Failback         failbackRecord `json:"failback"`
 	TieBreaker       string         `json:"tieBreaker"`
+	Failsafe         *bool          `json:"failsafe,omitempty"` // left out by older versions: true
 	MaxParallelMoves int            `json:"maxParallelMoves"`
 	CreatedAt        time.Time      `json:"createdAt"`
 	UpdatedAt        time.Time      `json:"updatedAt"`
@@ -51,7 +52,7 @@ func encodeSite(v farm.Site) ([]byte, error) {
 	return encode(siteRecord{
 		Name: v.Name, Description: v.Description,
 		Failback:   failbackRecord{Mode: string(v.Failback.Mode), HoldDown: v.Failback.HoldDown.String()},
-		TieBreaker: string(v.TieBreaker), MaxParallelMoves: v.MaxParallelMoves,
+		TieBreaker: string(v.TieBreaker), Failsafe: &v.Failsafe, MaxParallelMoves: v.MaxParallelMoves,
 		CreatedAt: v.CreatedAt.UTC(), UpdatedAt: v.UpdatedAt.UTC(),
 	})
 }
@@ -68,7 +69,7 @@ func decodeSite(id farm.SiteID, value []byte) (farm.Site, error) {
 	return farm.Site{
 		ID: id, Name: r.Name, Description: r.Description,
 		Failback:   farm.Failback{Mode: farm.FailbackMode(r.Failback.Mode), HoldDown: holdDown},
-		TieBreaker: farm.TieBreaker(r.TieBreaker), MaxParallelMoves: r.MaxParallelMoves,
+		TieBreaker: farm.TieBreaker(r.TieBreaker), Failsafe: r.Failsafe == nil || *r.Failsafe, MaxParallelMoves: r.MaxParallelMoves,
 		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
 	}, nil
 }
@@ -231,16 +232,17 @@ func decodeReport(value []byte) (farm.Report, error) {
 }
 
 type seatsRecord struct {
-	Armed   bool                               `json:"armed"`
-	Seats   []seatRecord                       `json:"seats,omitempty"`
-	Serving []farm.BrokerID                    `json:"serving,omitempty"`
-	State   farm.State                         `json:"state"`
-	Reason  farm.Reason                        `json:"reason,omitempty"`
-	Message string                             `json:"message,omitempty"`
-	Since   time.Time                          `json:"since"`
-	Epoch   uint64                             `json:"epoch"`
-	Returns map[farm.BrokerID]returnRecord     `json:"returns,omitempty"`
-	Online  map[farm.BrokerID]farm.Incarnation `json:"online,omitempty"`
+	Armed    bool                               `json:"armed"`
+	Seats    []seatRecord                       `json:"seats,omitempty"`
+	Serving  []farm.BrokerID                    `json:"serving,omitempty"`
+	Electors []farm.BrokerID                    `json:"electors,omitempty"`
+	State    farm.State                         `json:"state"`
+	Reason   farm.Reason                        `json:"reason,omitempty"`
+	Message  string                             `json:"message,omitempty"`
+	Since    time.Time                          `json:"since"`
+	Epoch    uint64                             `json:"epoch"`
+	Returns  map[farm.BrokerID]returnRecord     `json:"returns,omitempty"`
+	Online   map[farm.BrokerID]farm.Incarnation `json:"online,omitempty"`
 }
 
 type seatRecord struct {
@@ -256,7 +258,7 @@ type returnRecord struct {
 
 func encodeSeats(v farm.Seats) ([]byte, error) {
 	r := seatsRecord{
-		Armed: v.Armed, Serving: v.Serving, State: v.State, Reason: v.Reason, Message: v.Message,
+		Armed: v.Armed, Serving: v.Serving, Electors: v.Electors, State: v.State, Reason: v.Reason, Message: v.Message,
 		Since: v.Since.UTC(), Epoch: v.Epoch, Online: v.Online,
 	}
 	for _, s := range v.Seats {
@@ -274,7 +276,7 @@ func encodeSeats(v farm.Seats) ([]byte, error) {
 func decodeSeats(value []byte) (farm.Seats, error) {
 	r, err := decode[seatsRecord](value)
 	v := farm.Seats{
-		Armed: r.Armed, Serving: r.Serving, State: r.State, Reason: r.Reason, Message: r.Message,
+		Armed: r.Armed, Serving: r.Serving, Electors: r.Electors, State: r.State, Reason: r.Reason, Message: r.Message,
 		Since: r.Since, Epoch: r.Epoch, Online: r.Online,
 	}
 	for _, s := range r.Seats {

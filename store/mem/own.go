@@ -64,7 +64,7 @@ func ownHost(v farm.Host) farm.Host {
 
 func ownSeats(v farm.Seats) farm.Seats {
 	v.Since = utc(v.Since)
-	v.Seats, v.Serving = ownSlice(v.Seats), ownSlice(v.Serving)
+	v.Seats, v.Serving, v.Electors = ownSlice(v.Seats), ownSlice(v.Serving), ownSlice(v.Electors)
 	v.Returns, v.Online = ownMap(v.Returns), ownMap(v.Online)
 	return v
 }

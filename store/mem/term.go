@@ -32,6 +32,15 @@ func (t *term) act(ctx context.Context, what string, f func() error) error {
 	return nil
 }
 
+func (t *term) Resign(ctx context.Context) error {
+	return t.act(ctx, "resign", func() error {
+		m, site := t.l.m, t.l.key.site
+		delete(m.coordinators, site)
+		m.write(func(d *store.Draft) { d.Site(site).SetCoordinator(farm.Coordinator{}) })
+		return nil
+	})
+}
+
 // Apply stores all or nothing.
 func (t *term) Apply(ctx context.Context, was farm.Stored[farm.Seats], seats *farm.Seats, events []farm.Event, decisions []farm.Decision) error {
 	return t.act(ctx, "apply decisions", func() error {

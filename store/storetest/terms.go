@@ -44,6 +44,26 @@ var termTests = []test{
 			b.Errorf("campaign ended with %v", err)
 		}
 	}},
+	{"a coordinator that resigns makes way and may stand again", func(b *bench) {
+		st := b.open()
+		b.site(st, hq)
+		one, two := b.register(st, hq, "cb-1"), b.register(st, hq, "cb-2")
+		first := b.elect(one)
+		b.must(first.Resign(b.ctx()))
+		b.elect(two)
+		for what, err := range map[string]error{
+			"resigning twice": first.Resign(b.ctx()),
+			"a verdict":       first.Apply(b.ctx(), b.current(st, hq).Seats, &farm.Seats{State: farm.StateOff}, nil, nil),
+		} {
+			if !errors.Is(err, store.ErrDeposed) {
+				b.Errorf("%s: %v", what, err)
+			}
+		}
+		b.must(two.Close(b.ctx()))
+		if again := b.elect(one); again.Resign(b.ctx()) != nil {
+			b.Errorf("it cannot resign again")
+		}
+	}},
 	{"a deposed coordinator stores nothing", deposed},
 	{"a verdict replaces the one it says", verdicts},
 	{"a decision replaces the record it says", staleDecision},

@@ -1,0 +1,146 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/quorate/quorate/farm"
+	"github.com/quorate/quorate/store"
+)
+
+// word is what a broker has promised others that own Providers without storage,
+// and what keeps it from promising. DESIGN.md says why this is safe.
+type word struct {
+	began    time.Time     // of the process: it does not know what the one before has promised
+	given    time.Time     // nothing is decided before
+	seen     farm.Revision // of the View in which it was given
+	deciding bool
+	doubt    time.Time // what was decided may still come to be stored until then
+}
+
+// doubtLasts is for how long a write whose fate is not known may still be stored.
+// Storage refuses it anyway once anything that it compares has changed.
+const doubtLasts = 30 * time.Second
+
+// leave promises to decide nothing for a while, if that can be promised: without
+// storage, and knowing of no other verdict.
+func (l *Line) leave(here *life, verdict uint64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	view := here.Store.Latest()
+	p := view.Sites[here.Site]
+	now := time.Now()
+	if p == nil || here.acked.Load() || l.deciding || now.Before(l.doubt) || !holdsWithoutStorage(p) || p.Seats.Value.Epoch != verdict {
+		return false
+	}
+	l.given, l.seen = now.Add(farm.WordLasts), view.Revision
+	return true
+}
+
+// holdsWithoutStorage reports whether owners may go on without storage at all.
+func holdsWithoutStorage(p *farm.Picture) bool {
+	v := p.Seats.Value
+	return p.Site.Value.Failsafe && v.Armed && v.State != farm.StateLost
+}
+
+// decide runs what decides, unless that is promised not to be: then it returns
+// how long that lasts.
+func (l *Line) decide(p *farm.Picture, do func() error) (wait time.Duration, err error) {
+	if l == nil {
+		return 0, do()
+	}
+	if wait = l.bound(p); wait > 0 {
+		return wait, nil
+	}
+	err = do()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.deciding = false
+	if err != nil && !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrDeposed) {
+		l.doubt = time.Now().Add(doubtLasts)
+	}
+	return 0, err
+}
+
+// bound returns how long what is promised lasts; if it does not, nothing is
+// promised from now on until what is decided is known.
+func (l *Line) bound(p *farm.Picture) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	until := l.given
+	if first := l.began.Add(farm.WordLasts); p.Site.Value.Failsafe && p.Seats.Value.Armed && first.After(until) {
+		until = first
+	}
+	wait := time.Until(until)
+	l.deciding = wait <= 0
+	return wait
+}
+
+// gained returns how long a Provider whose ownership is of that revision must
+// wait: one that was gained after a promise was given may still be served by
+// whom it was given to.
+func (l *Line) gained(at farm.Revision) time.Duration {
+	if l == nil {
+		return 0
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if at <= l.seen {
+		return 0
+	}
+	return time.Until(l.given)
+}
+
+// keepWithoutStorage lets the broker go on while storage does not answer: for as
+// long as every seat's occupant promises, again and again, to leave it what it
+// owns.
+func (l *life) keepWithoutStorage(ctx context.Context) error {
+	told := false
+	for l.Line != nil {
+		asked := time.Now()
+		kept := !l.acked.Load() && l.allLeave(ctx)
+		if kept {
+			l.permit.extend(asked.Add(farm.WordLasts - farm.MinMargin(farm.WordLasts)))
+		}
+		if kept != told {
+			told = kept
+			l.metrics.without.Set(map[bool]float64{true: 1}[kept])
+			l.Log.Warn("storage does not answer", "all brokers say so, and leave each other what they own", kept)
+		}
+		if err := pause(ctx, max(farm.ContactEvery-time.Since(asked), 0)); err != nil {
+			return err
+		}
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// allLeave asks every seat's occupant.
+func (l *life) allLeave(ctx context.Context) bool {
+	p := l.Store.Latest().Sites[l.Site]
+	if p == nil || !holdsWithoutStorage(p) || !p.Alive(l.me) || l.session.Lost() {
+		return false
+	}
+	var asking sync.WaitGroup
+	var mu sync.Mutex
+	serving, all := false, true
+	for _, seat := range p.Seats.Value.Seats {
+		switch seat.Occupant {
+		case "":
+			continue // who takes a seat is decided by those that are asked
+		case l.Broker:
+			serving = true
+			continue
+		}
+		asking.Go(func() {
+			a, err := l.ask(ctx, p.Presence[seat.Occupant], p.Seats.Value.Epoch)
+			mu.Lock()
+			defer mu.Unlock()
+			all = all && err == nil && a.Leaves
+		})
+	}
+	asking.Wait()
+	return serving && all
+}
