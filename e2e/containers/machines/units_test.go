@@ -52,8 +52,8 @@ func (in *installation) killed() {
 	before := in.incarnation("cb-2")
 	for _, unit := range []string{"quorate", "etcd"} {
 		begin := time.Now()
-		in.on(2).run(strings.ReplaceAll(`kill -9 $(systemctl show --property MainPID --value UNIT)
-until [ "$(systemctl show --property NRestarts --value UNIT)" = 1 ] && systemctl --quiet is-active UNIT; do sleep 0.1; done`, "UNIT", unit))
+		in.on(2).run("kill -9 $(systemctl show --property MainPID --value " + unit + ")")
+		in.on(2).await(`[ "$(systemctl show --property NRestarts,ActiveState --value ` + unit + ` | sort | xargs)" = "1 active" ]`)
 		in.t.Logf("%s is killed: started again after %v", unit, time.Since(begin).Round(time.Millisecond))
 	}
 	in.returns("cb-2", before)
