@@ -10,6 +10,7 @@ import (
 
 	"github.com/quorate/quorate/farm"
 	"github.com/quorate/quorate/store"
+	"github.com/quorate/quorate/store/etcd"
 )
 
 // RaiseEpochsConfig is what `quorate raise-epochs` can be told.
@@ -28,7 +29,7 @@ func RaiseEpochs(ctx context.Context, cfg RaiseEpochsConfig, stdout, stderr io.W
 		return fmt.Errorf("--by must be at most %d", store.MaxRaise)
 	}
 	cfg.SecretKeyFile = "" // not needed, so it need not be right
-	return withStore(ctx, cfg.StorageConfig, stderr, func(ctx context.Context, st store.Store) error {
+	return withStore(ctx, cfg.StorageConfig, stderr, func(ctx context.Context, st *etcd.Store) error {
 		ctx, cancel := context.WithTimeout(ctx, cfg.Wait)
 		defer cancel()
 		n, err := st.RaiseEpochs(ctx, cfg.By)

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/quorate/quorate/store"
+	"github.com/quorate/quorate/store/etcd"
 )
 
 // answerTimeout is how long a command waits for storage before it gives up. A
@@ -21,7 +22,7 @@ const answerTimeout = 5 * time.Second
 // withStore runs do on the Farm's storage, once that has answered, whether or
 // not any server runs. It makes no Farm unless it is told to: a command with a
 // wrong address must not succeed on nothing, nor bind a Farm to its secret key.
-func withStore(ctx context.Context, cfg StorageConfig, stderr io.Writer, do func(context.Context, store.Store) error) error {
+func withStore(ctx context.Context, cfg StorageConfig, stderr io.Writer, do func(context.Context, *etcd.Store) error) error {
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
@@ -69,7 +70,7 @@ func commandLog(stderr io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 }
 
-func awaitStorage(ctx context.Context, st store.Store, etcd []string) error {
+func awaitStorage(ctx context.Context, st store.Store, urls []string) error {
 	limited, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	_, err := st.Wait(limited, 0)
@@ -78,5 +79,5 @@ func awaitStorage(ctx context.Context, st store.Store, etcd []string) error {
 	}
 	asking, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	return fmt.Errorf("no answer from etcd at %s within %v. %s", strings.Join(etcd, ", "), answerTimeout, st.Health(asking).Problem)
+	return fmt.Errorf("no answer from etcd at %s within %v. %s", strings.Join(urls, ", "), answerTimeout, st.Health(asking).Problem)
 }

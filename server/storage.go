@@ -17,7 +17,7 @@ import (
 
 // openStore makes the store in etcd, which need not be there. What it returns
 // frees it once the store's Run has ended. A visit makes no Farm, see etcd.Config.
-func openStore(cfg StorageConfig, visit bool, log *slog.Logger) (st store.Store, free func(), err error) {
+func openStore(cfg StorageConfig, visit bool, log *slog.Logger) (st *etcd.Store, free func(), err error) {
 	sealer, err := openSealer(cfg.SecretKeyFile)
 	if err != nil {
 		return nil, nil, err
@@ -87,7 +87,7 @@ func openSealer(file string) (*store.Sealer, error) {
 // A broker with another key, or none, would take Providers over and then fail to
 // connect to them.
 var (
-	errOtherSecretKey = errors.New("--secret-key-file: it is not the key of this Farm: it cannot open what the Farm's other servers have encrypted. Give the key that they have; after a rotation, one that still holds the old key until every password has been stored again")
+	errOtherSecretKey = errors.New("--secret-key-file: it is not the key of this Farm: it cannot open what the Farm's other servers have encrypted. Give the key that they have; after a rotation, one that still holds the old key, until 'quorate secret-key reseal' has encrypted everything anew")
 	errNoSecretKey    = errors.New("--secret-key-file: the Farm's passwords are encrypted, and a broker needs their key. Give the key that the Farm's other servers have")
 )
 

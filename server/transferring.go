@@ -13,6 +13,7 @@ import (
 	"github.com/quorate/quorate/handlers"
 	"github.com/quorate/quorate/server/transfer"
 	"github.com/quorate/quorate/store"
+	"github.com/quorate/quorate/store/etcd"
 )
 
 // What a command is told but once has no environment variable: QUORATE_SITE, set
@@ -49,7 +50,7 @@ func Export(ctx context.Context, cfg ExportConfig, stdout, stderr io.Writer) err
 	case !cfg.WithSecrets:
 		cfg.SecretKeyFile = "" // not needed, so it need not be right
 	}
-	return withStore(ctx, cfg.StorageConfig, stderr, func(ctx context.Context, st store.Store) error {
+	return withStore(ctx, cfg.StorageConfig, stderr, func(ctx context.Context, st *etcd.Store) error {
 		f := transferred(st, stderr)
 		export := f.Export
 		if cfg.WithSecrets {
@@ -80,7 +81,7 @@ func Import(ctx context.Context, cfg ImportConfig, stdin io.Reader, stdout, stde
 	if err != nil {
 		return err
 	}
-	return withStore(ctx, cfg.StorageConfig, stderr, func(ctx context.Context, st store.Store) error {
+	return withStore(ctx, cfg.StorageConfig, stderr, func(ctx context.Context, st *etcd.Store) error {
 		outcome, err := transferred(st, stderr).Import(ctx, d, transfer.Options{
 			Passphrase: passphrase, OnlyNew: cfg.OnlyNew, Prune: cfg.Prune, DryRun: cfg.DryRun, AcceptHighAvailabilityLoss: cfg.AcceptHighAvailabilityLoss,
 		})

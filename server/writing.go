@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // writeDocument writes to a file; to standard output if none is named. A regular
@@ -24,7 +25,7 @@ func writeDocument(file string, text []byte, stdout io.Writer) error {
 	case err == nil && !is.Mode().IsRegular():
 		err = writeThrough(file, text)
 	case err == nil:
-		err = replace(file, text)
+		err = replace(file, text, nil)
 	case errors.Is(err, fs.ErrNotExist):
 		err = create(file, text)
 	}
@@ -60,26 +61,31 @@ func create(file string, text []byte) error {
 	if _, err := os.Lstat(file); err == nil {
 		return fmt.Errorf("%s is a symbolic link to what does not exist", file)
 	}
-	return swap(file, text)
+	return swap(file, text, nil)
 }
 
 // replace replaces what a name leads to: a symbolic link stays one.
-func replace(file string, text []byte) error {
+func replace(file string, text []byte, like fs.FileInfo) error {
 	file, err := filepath.EvalSymlinks(file)
 	if err != nil {
 		return err
 	}
-	return swap(file, text)
+	return swap(file, text, like)
 }
 
 // swap puts the file there in one step, so that a backup that fails does not take
-// the last one with it.
-func swap(file string, text []byte) error {
+// the last one with it. It is for its owner alone, or for whom another file is.
+func swap(file string, text []byte, like fs.FileInfo) error {
 	next, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*")
 	if err != nil {
 		return err
 	}
-	_, err = next.Write(text)
+	if like != nil {
+		err = belongAs(next, like)
+	}
+	if err == nil {
+		_, err = next.Write(text)
+	}
 	if err = errors.Join(err, next.Sync(), next.Close()); err == nil {
 		err = os.Rename(next.Name(), file)
 	}
@@ -87,4 +93,14 @@ func swap(file string, text []byte) error {
 		_ = os.Remove(next.Name())
 	}
 	return err
+}
+
+// belongAs gives a file the mode, user and group of another.
+func belongAs(f *os.File, like fs.FileInfo) error {
+	if owner, ok := like.Sys().(*syscall.Stat_t); ok {
+		if err := f.Chown(int(owner.Uid), int(owner.Gid)); err != nil {
+			return err
+		}
+	}
+	return f.Chmod(like.Mode().Perm())
 }

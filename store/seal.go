@@ -2,12 +2,11 @@ package store
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/core/cryptofmt"
-	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
-	"github.com/tink-crypto/tink-go/v2/keyset"
 	"github.com/tink-crypto/tink-go/v2/tink"
 )
 
@@ -16,11 +15,6 @@ import (
 // Provider's secret in another's place.
 //
 // Its keyset may hold several keys: the primary one seals, any of them opens.
-//
-// To rotate: start every server with a new key added, which is not primary yet;
-// then every server with it as primary; drop the old one when every secret has been
-// stored again. Were it primary at once, servers that do not have it yet could open
-// neither what others store nor the Farm's proof, and could not start again.
 type Sealer struct {
 	aead    tink.AEAD
 	primary []byte // what all that the primary key seals begins with
@@ -29,9 +23,9 @@ type Sealer struct {
 // NewSealer makes a Sealer of a keyset in Tink's JSON form. The keyset is not
 // encrypted itself: whoever can read it can read every secret.
 func NewSealer(keysetJSON []byte) (*Sealer, error) {
-	handle, err := insecurecleartextkeyset.Read(keyset.NewJSONReader(bytes.NewReader(keysetJSON)))
+	handle, err := readKeyset(keysetJSON)
 	if err != nil {
-		return nil, fmt.Errorf("read keyset: %w", err)
+		return nil, err
 	}
 	a, err := aead.New(handle)
 	if err != nil {
@@ -42,19 +36,6 @@ func NewSealer(keysetJSON []byte) (*Sealer, error) {
 		return nil, fmt.Errorf("use keyset: %w", err)
 	}
 	return &Sealer{a, sealed[:cryptofmt.TinkPrefixSize]}, nil
-}
-
-// GenerateKeyset returns a new keyset for NewSealer, with one key.
-func GenerateKeyset() ([]byte, error) {
-	handle, err := keyset.NewHandle(aead.AES256GCMKeyTemplate())
-	if err != nil {
-		return nil, fmt.Errorf("generate keyset: %w", err)
-	}
-	var out bytes.Buffer
-	if err := insecurecleartextkeyset.Write(handle, keyset.NewJSONWriter(&out)); err != nil {
-		return nil, fmt.Errorf("write keyset: %w", err)
-	}
-	return out.Bytes(), nil
 }
 
 // Seal encrypts for a path.
@@ -69,6 +50,9 @@ func (s *Sealer) Seal(plaintext []byte, path string) ([]byte, error) {
 // Primary reports whether something was sealed with the primary key, so that
 // dropping the others does not close it.
 func (s *Sealer) Primary(sealed []byte) bool { return bytes.HasPrefix(sealed, s.primary) }
+
+// PrimaryID is the ID of the primary key.
+func (s *Sealer) PrimaryID() uint32 { return binary.BigEndian.Uint32(s.primary[1:]) }
 
 // Open decrypts what was sealed for the same path under a key of the keyset.
 func (s *Sealer) Open(sealed []byte, path string) ([]byte, error) {

@@ -4,10 +4,6 @@ import (
 	"bytes"
 	"testing"
 
-	"github.com/tink-crypto/tink-go/v2/aead"
-	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
-	"github.com/tink-crypto/tink-go/v2/keyset"
-
 	"github.com/quorate/quorate/store"
 )
 
@@ -59,27 +55,19 @@ func TestARotatedKeysetOpensWhatTheOldOneSealed(t *testing.T) {
 	old := newKeyset(t)
 	sealed := seal(t, newSealer(t, old), "secret", "/a")
 
-	handle, err := insecurecleartextkeyset.Read(keyset.NewJSONReader(bytes.NewReader(old)))
+	both, added, err := store.AddKey(old)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ring := keyset.NewManagerFromHandle(handle)
-	id, err := ring.Add(aead.AES256GCMKeyTemplate())
-	if err == nil {
-		err = ring.SetPrimary(id)
-	}
+	rotated, _, err := store.PromoteKey(both)
 	if err != nil {
-		t.Fatal(err)
-	}
-	if handle, err = ring.Handle(); err != nil {
-		t.Fatal(err)
-	}
-	var rotated bytes.Buffer
-	if err := insecurecleartextkeyset.Write(handle, keyset.NewJSONWriter(&rotated)); err != nil {
 		t.Fatal(err)
 	}
 
-	now := newSealer(t, rotated.Bytes())
+	now := newSealer(t, rotated)
+	if now.PrimaryID() != added || newSealer(t, both).PrimaryID() == added {
+		t.Error("it does not know its primary key")
+	}
 	if now.Primary(sealed) || !now.Primary(seal(t, now, "new", "/a")) {
 		t.Error("it does not know what the new key has sealed")
 	}

@@ -118,8 +118,8 @@ type Store interface {
 	// CheckSecretKey is ErrSecretKey if this server has not the Farm's secret key,
 	// or if there are secrets and it opens none of them. One without a key has the
 	// Farm's as long as nobody has one. The first key that is checked becomes the
-	// Farm's; after a rotation it is the one that this server seals with. Before it
-	// has been checked once, no secret is sealed or opened.
+	// Farm's, until everything is sealed anew with another. Before it has been
+	// checked once, no secret is sealed or opened.
 	CheckSecretKey(ctx context.Context) error
 
 	// CreateRootToken stores the Farm's first token. It returns false, and

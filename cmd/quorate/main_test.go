@@ -52,6 +52,9 @@ func TestACommandLineThatCannotBeCarriedOutSaysWhy(t *testing.T) {
 		{"import", "expected \"<file>\""},
 		{"import /dev/null", "no document of quorate export"},
 		{"import --passphrase-file /dev/null x", "the first line of /dev/null is empty"},
+		{"secret-key", "expected one of \"add\", \"promote\", \"reseal\", \"retire\""},
+		{"secret-key add /dev/null", "read keyset"},
+		{"secret-key reseal", "--secret-key-file must be given"},
 		{"raise-epochs --by 0", "--by, --wait must be above 0"},
 		{"raise-epochs --by 18446744073709551615", "--by must be at most 1099511627776"},
 	} {

@@ -62,7 +62,7 @@ func (v *visit) tokens(_ context.Context, _ *etcd.Store, view *store.View) []Fin
 	return []Finding{fine(what, "The Farm knows it.")}
 }
 
-const otherKey = "Give --secret-key-file the key that the Farm's other servers have."
+const otherKey = "Give --secret-key-file the key that the Farm's other servers have. If a key was retired too early: the file that was kept then, and run 'quorate secret-key reseal' with it."
 
 // secrets opens every Provider's secret and keeps none.
 func (v *visit) secrets(ctx context.Context, st *etcd.Store, view *store.View) []Finding {

@@ -17,7 +17,7 @@ const proof = "quorate"
 
 // CheckSecretKey opens what the first server has sealed, or is the first. It also
 // opens a secret, if there is any: a key that was dropped too early may have sealed
-// them all, and the proof have been renewed since.
+// them all, and the proof be of another.
 func (s *Store) CheckSecretKey(ctx context.Context) error {
 	if err := s.checkSecretKey(ctx); err != nil {
 		return fmt.Errorf("check the secret key: %w", err)
@@ -42,8 +42,12 @@ func (s *Store) checkSecretKey(ctx context.Context) error {
 		if s.sealer == nil {
 			return nil // nobody has sealed anything
 		}
-		if done, err := s.prove(ctx, sealed); done || err != nil {
-			s.keyed.Store(done)
+		proven := sealed != nil || s.visit // whose key is the Farm's is for servers to say
+		if !proven {
+			proven, err = s.prove(ctx)
+		}
+		if proven || err != nil {
+			s.keyed.Store(proven)
 			return err
 		}
 	}
@@ -71,20 +75,17 @@ func (s *Store) proofStored(ctx context.Context) (*mvccpb.KeyValue, error) {
 	return resp.Kvs[0], nil
 }
 
-// prove stores the proof if there is none, or renews one that is sealed with a
-// key that is about to be dropped. It is not done if another server was faster.
-func (s *Store) prove(ctx context.Context, was *mvccpb.KeyValue) (done bool, err error) {
-	var at int64
-	if was != nil {
-		if r, err := decode[secretRecord](was.Value); err == nil && s.sealer.Primary(r.Sealed) {
-			return true, nil
-		}
-		at = was.ModRevision
-	}
-	if s.visit {
-		return true, nil // it contradicts nothing; whose key is the Farm's is for servers to say
-	}
-	sealed, err := s.sealer.Seal([]byte(proof), s.keys.proof())
+// prove stores the proof where there is none. It is not done if another server was
+// faster. A server never renews it: while a rotation is under way servers differ in
+// their primary key, and one with the old one must not put the proof back to it.
+func (s *Store) prove(ctx context.Context) (done bool, err error) {
+	return s.sealAt(ctx, s.keys.proof(), proof, 0)
+}
+
+// sealAt stores what the primary key seals, if the key in etcd is as it was at a
+// revision; 0: not there.
+func (s *Store) sealAt(ctx context.Context, key, text string, at int64) (stored bool, err error) {
+	sealed, err := s.sealer.Seal([]byte(text), key)
 	if err != nil {
 		return false, err
 	}
@@ -93,8 +94,8 @@ func (s *Store) prove(ctx context.Context, was *mvccpb.KeyValue) (done bool, err
 		return false, err
 	}
 	var t txn
-	t.unchanged(s.keys.proof(), farm.Revision(at))
-	t.put(s.keys.proof(), value)
+	t.unchanged(key, farm.Revision(at))
+	t.put(key, value)
 	o, err := s.commit(ctx, &t)
 	return o.stored, err
 }

@@ -1,14 +1,9 @@
 package etcd_test
 
 import (
-	"bytes"
 	"errors"
 	"testing"
 	"time"
-
-	"github.com/tink-crypto/tink-go/v2/aead"
-	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
-	"github.com/tink-crypto/tink-go/v2/keyset"
 
 	"github.com/quorate/quorate/farm"
 	"github.com/quorate/quorate/store"
@@ -44,96 +39,59 @@ func TestWhereThereAreSecretsTheFirstKeyMustOpenOne(t *testing.T) {
 	}
 }
 
-func TestARotatedKeyStaysTheFarmsWhenTheOldOneIsDropped(t *testing.T) {
-	handle, err := keyset.NewHandle(aead.AES256GCMKeyTemplate())
-	if err != nil {
-		t.Fatal(err)
-	}
+// While servers are started one after the other with a new key, any of them can be
+// started again with the file it has, and opens what any other stores.
+func TestServersWithNeighbouringFilesOfARotationWorkTogether(t *testing.T) {
 	m := newMemory(t, etcdtest.Start(t))
-	ring := keyset.NewManagerFromHandle(handle)
-	old := handle.KeysetInfo().GetPrimaryKeyId()
-	for _, step := range []struct {
-		name string
-		do   func() error
-	}{
-		{"the first key", func() error { return nil }},
-		{"a second one, which is primary", func() error {
-			id, err := ring.Add(aead.AES256GCMKeyTemplate())
-			return errors.Join(err, ring.SetPrimary(id))
-		}},
-		{"the first one dropped", func() error { return ring.Delete(old) }},
-	} {
-		if err := step.do(); err != nil {
-			t.Fatal(err)
+	r := rotate(t)
+	for _, files := range [][2]*store.Sealer{{r.old, r.added}, {r.added, r.promoted}, {r.promoted, r.retired}} {
+		if files[1] == r.retired {
+			m.sealer = r.promoted
+			if _, err := m.open(t).Reseal(within(t, 5*time.Second)); err != nil {
+				t.Fatal(err)
+			}
 		}
-		m.sealer = sealerOf(t, ring)
-		if err := m.open(t).CheckSecretKey(within(t, 5*time.Second)); err != nil {
-			t.Errorf("%s: %v", step.name, err)
-		}
-	}
-}
-
-// While servers are started one after the other with a new key, those that were
-// not yet can be started again, with what they have.
-func TestAKeyThatEveryServerHasBecomesPrimaryWithoutLockingAnyOut(t *testing.T) {
-	handle, err := keyset.NewHandle(aead.AES256GCMKeyTemplate())
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := newMemory(t, etcdtest.Start(t))
-	ring := keyset.NewManagerFromHandle(handle)
-	alone := sealerOf(t, ring)
-	id, err := ring.Add(aead.AES256GCMKeyTemplate())
-	if err != nil {
-		t.Fatal(err)
-	}
-	added := sealerOf(t, ring)
-	if err := ring.SetPrimary(id); err != nil {
-		t.Fatal(err)
-	}
-	for _, step := range []struct {
-		name   string
-		sealer *store.Sealer
-	}{{"before", alone}, {"added", added}, {"before, again", alone}, {"primary", sealerOf(t, ring)}, {"added, again", added}} {
-		m.sealer = step.sealer
-		if err := m.open(t).CheckSecretKey(within(t, 5*time.Second)); err != nil {
-			t.Errorf("%s: %v", step.name, err)
+		for i, sealer := range []*store.Sealer{files[0], files[1], files[0]} {
+			m.sealer = sealer
+			st := m.open(t)
+			if err := st.CheckSecretKey(within(t, 5*time.Second)); err != nil {
+				t.Fatalf("files %v, start %d: %v", files, i, err)
+			}
+			if i > 0 {
+				if got, err := st.Secret(within(t, 5*time.Second), "hq", "vc-1"); err != nil || got != "of vc-1" {
+					t.Errorf("files %v, start %d: %q, %v", files, i, got, err)
+				}
+			}
+			putSecret(t, st, "vc-1", "of vc-1")
 		}
 	}
 }
 
-// The proof is renewed with the new key, the secrets are not.
-func TestAKeyThatOpensTheProofAndNoSecretIsRefused(t *testing.T) {
-	handle, err := keyset.NewHandle(aead.AES256GCMKeyTemplate())
-	if err != nil {
-		t.Fatal(err)
-	}
+// A secret that is not sealed anew is noticed when the old key is gone, whether the
+// proof was, as releases before this one did, or not.
+func TestAKeyThatIsRetiredBeforeEverythingIsSealedAnewIsRefused(t *testing.T) {
 	m := newMemory(t, etcdtest.Start(t))
-	ring := keyset.NewManagerFromHandle(handle)
-	m.sealer = sealerOf(t, ring)
-	first := m.open(t)
-	put(t, first, 1)
-	secret := "of vc-1"
-	if _, err := first.Edit(within(t, 5*time.Second), "hq", func(*farm.Picture) (store.Change, error) {
-		return store.Change{PutProvider: &farm.Provider{ID: "vc-1"}, Secret: &secret}, nil
-	}); err != nil {
-		t.Fatal(err)
-	}
-	old := handle.KeysetInfo().GetPrimaryKeyId()
-	id, err := ring.Add(aead.AES256GCMKeyTemplate())
-	if err := errors.Join(err, ring.SetPrimary(id)); err != nil {
-		t.Fatal(err)
-	}
-	m.sealer = sealerOf(t, ring)
+	r := rotate(t)
+	m.sealer = r.old
+	putSecret(t, m.open(t), "vc-1", "of vc-1")
+	m.sealer = r.promoted
 	if err := m.open(t).CheckSecretKey(within(t, 5*time.Second)); err != nil {
 		t.Fatalf("both keys: %v", err)
 	}
-	if err := ring.Delete(old); err != nil {
-		t.Fatal(err)
-	}
-	m.sealer = sealerOf(t, ring)
+	m.sealer = r.retired
 	if err := m.open(t).CheckSecretKey(within(t, 5*time.Second)); !errors.Is(err, store.ErrSecretKey) {
 		t.Errorf("the new key alone: %v", err)
+	}
+	if _, err := m.raw.Delete(t.Context(), m.prefix+"secret-key"); err != nil {
+		t.Fatal(err)
+	}
+	m.sealer = r.promoted
+	if err := m.open(t).CheckSecretKey(within(t, 5*time.Second)); err != nil {
+		t.Fatalf("both keys, which make the proof: %v", err)
+	}
+	m.sealer = r.retired
+	if err := m.open(t).CheckSecretKey(within(t, 5*time.Second)); !errors.Is(err, store.ErrSecretKey) {
+		t.Errorf("the new key alone, which opens the proof: %v", err)
 	}
 }
 
@@ -173,19 +131,38 @@ func TestNothingIsSealedBeforeTheKeyIsKnownToBeTheFarms(t *testing.T) {
 	}
 }
 
-func sealerOf(t *testing.T, ring *keyset.Manager) *store.Sealer {
+// rotation is what servers have one after the other.
+type rotation struct{ old, added, promoted, retired *store.Sealer }
+
+func rotate(t *testing.T) rotation {
 	t.Helper()
-	handle, err := ring.Handle()
+	old, err := store.GenerateKeyset()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var text bytes.Buffer
-	if err := insecurecleartextkeyset.Write(handle, keyset.NewJSONWriter(&text)); err != nil {
+	added, _, err1 := store.AddKey(old)
+	promoted, _, err2 := store.PromoteKey(added)
+	retired, _, err3 := store.RetireKeys(promoted)
+	if err := errors.Join(err1, err2, err3); err != nil {
 		t.Fatal(err)
 	}
-	sealer, err := store.NewSealer(text.Bytes())
-	if err != nil {
+	sealer := func(keyset []byte) *store.Sealer {
+		s, err := store.NewSealer(keyset)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	return rotation{sealer(old), sealer(added), sealer(promoted), sealer(retired)}
+}
+
+// putSecret stores a Provider's secret, and its Site.
+func putSecret(t *testing.T, st store.Store, id farm.ProviderID, secret string) {
+	t.Helper()
+	put(t, st, 1)
+	if _, err := st.Edit(within(t, 5*time.Second), "hq", func(*farm.Picture) (store.Change, error) {
+		return store.Change{PutProvider: &farm.Provider{ID: id}, Secret: &secret}, nil
+	}); err != nil {
 		t.Fatal(err)
 	}
-	return sealer
 }

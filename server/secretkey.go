@@ -1,0 +1,128 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/quorate/quorate/store"
+	"github.com/quorate/quorate/store/etcd"
+)
+
+// AddSecretKey adds a key to a file of --secret-key-file, which opens and does not
+// encrypt yet.
+func AddSecretKey(file string, out io.Writer) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("reading the secret key: %w", err)
+	}
+	changed, added, err := store.AddKey(text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, keyAdvice(err))
+	}
+	if err := rewriteKeys(file, changed); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "Key %d is added to %s. It opens, and does not encrypt yet.\nGive the file to every server and restart them, one after the other. Then: quorate secret-key promote\n", added, file)
+	return nil
+}
+
+// PromoteSecretKey makes the key that was added last the one that encrypts.
+func PromoteSecretKey(file string, out io.Writer) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("reading the secret key: %w", err)
+	}
+	changed, primary, err := store.PromoteKey(text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, keyAdvice(err))
+	}
+	if err := rewriteKeys(file, changed); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "Key %d is primary in %s: it encrypts.\nGive the file to every server and restart them, one after the other. Then, at etcd: quorate secret-key reseal\n", primary, file)
+	return nil
+}
+
+// RetireSecretKeys drops all keys but the one that encrypts. The file as it was is
+// kept beside it: what was not encrypted anew, as in old snapshots, needs it.
+func RetireSecretKeys(file string, out io.Writer) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("reading the secret key: %w", err)
+	}
+	changed, retired, err := store.RetireKeys(text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, keyAdvice(err))
+	}
+	kept := fmt.Sprintf("%s.retired-%d", file, retired[0])
+	is, err := filepath.EvalSymlinks(file)
+	if err == nil {
+		err = os.Link(is, kept)
+	}
+	if err != nil {
+		return fmt.Errorf("keeping the file as it was: %w", err)
+	}
+	if err := rewriteKeys(file, changed); err != nil {
+		return errors.Join(err, os.Remove(kept)) // the other name of what is still there
+	}
+	ids := strings.Trim(fmt.Sprint(retired), "[]")
+	fmt.Fprintf(out, "Retired from %s: %s. The file as it was is %s: it opens what was saved before, so keep it with those snapshots.\nGive the new file to every server, once quorate doctor has found that it opens everything.\n", file, ids, kept)
+	return nil
+}
+
+// rewriteKeys replaces a file as a whole or not at all; who may read it stays.
+func rewriteKeys(file string, keyset []byte) error {
+	like, err := os.Stat(file)
+	if err == nil {
+		err = replace(file, append(keyset, '\n'), like)
+	}
+	if err != nil {
+		return fmt.Errorf("writing the secret key: %w", err)
+	}
+	return nil
+}
+
+func keyAdvice(err error) error {
+	switch {
+	case errors.Is(err, store.ErrKeyWaits):
+		return fmt.Errorf("%w. Once every server has it: quorate secret-key promote", err)
+	case errors.Is(err, store.ErrNoKeyWaits):
+		return fmt.Errorf("%w. To replace it: quorate secret-key add", err)
+	case errors.Is(err, store.ErrNoKeyIsLeft):
+		return fmt.Errorf("%w. There is nothing to retire", err)
+	}
+	return err
+}
+
+// ResealConfig is what `quorate secret-key reseal` can be told.
+type ResealConfig struct {
+	StorageConfig `embed:""`
+}
+
+// Reseal encrypts every stored password anew, with the primary key, while servers
+// run.
+func Reseal(ctx context.Context, cfg ResealConfig, stdout, stderr io.Writer) error {
+	if cfg.SecretKeyFile == "" {
+		return errors.New("--secret-key-file must be given, with the old key and the new one, which is primary")
+	}
+	return withStore(ctx, cfg.StorageConfig, stderr, func(ctx context.Context, st *etcd.Store) error {
+		done, err := st.Reseal(ctx)
+		switch {
+		case errors.Is(err, store.ErrSecretKey) && done.Anew == 0:
+			return fmt.Errorf("nothing was encrypted anew: %w. Give a file that holds their key too, such as one that retire has kept, or store these passwords again", err)
+		case err != nil:
+			return fmt.Errorf("%w. %d passwords were encrypted anew; run it again, which does no harm", err, done.Anew)
+		}
+		proof := "is as it was"
+		if done.Proof {
+			proof = "too"
+		}
+		fmt.Fprintf(stdout, "%d of %d passwords were encrypted anew, the proof of the key %s. Everything is under key %d now, which is primary in %s.\n", done.Anew, done.Secrets, proof, done.Key, cfg.SecretKeyFile)
+		return nil
+	})
+}

@@ -1,0 +1,149 @@
+package server
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// keyText is a new key in a file that a group may read, and its text.
+func keyText(t *testing.T) (file, text string) {
+	t.Helper()
+	file = filepath.Join(t.TempDir(), "secret.key")
+	if err := WriteSecretKeyFile(file); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(file, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	return file, contentOf(t, file)
+}
+
+func contentOf(t *testing.T, file string) string {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+func TestAKeyFileStaysForWhomItWasAndNothingInItIsLost(t *testing.T) {
+	file, _ := keyText(t)
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(file, link); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := AddSecretKey(link, &out); err != nil {
+		t.Fatal(err)
+	}
+	if err := PromoteSecretKey(link, &out); err != nil {
+		t.Fatal(err)
+	}
+	both := contentOf(t, file)
+	if err := RetireSecretKeys(file, &out); err != nil {
+		t.Fatal(err)
+	}
+	kept, err := filepath.Glob(file + ".retired-*")
+	if err != nil || len(kept) != 1 || contentOf(t, kept[0]) != both || contentOf(t, file) == both {
+		t.Errorf("kept: %v, %v", kept, err)
+	}
+	entries, err := os.ReadDir(filepath.Dir(file))
+	if err != nil || len(entries) != 2 {
+		t.Errorf("left: %v, %v", entries, err)
+	}
+	for _, f := range append(kept, file) {
+		if info, err := os.Stat(f); err != nil || info.Mode().Perm() != 0o640 {
+			t.Errorf("%s: %v, %v", f, info.Mode(), err)
+		}
+	}
+	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
+		t.Errorf("the link: %v, %v", info, err)
+	}
+	if !strings.Contains(out.String(), kept[0]) {
+		t.Errorf("it said:\n%s", out.String())
+	}
+}
+
+func TestAKeyFileIsNotTouchedIfAStepIsNotItsTurn(t *testing.T) {
+	file, text := keyText(t)
+	var out bytes.Buffer
+	if err := RetireSecretKeys(file, &out); err == nil || !strings.Contains(err.Error(), "nothing to retire") {
+		t.Errorf("retire: %v", err)
+	}
+	if err := PromoteSecretKey(file, &out); err == nil || !strings.Contains(err.Error(), "quorate secret-key add") {
+		t.Errorf("promote: %v", err)
+	}
+	if contentOf(t, file) != text {
+		t.Error("the file has changed")
+	}
+	if err := AddSecretKey(file, &out); err != nil {
+		t.Fatal(err)
+	}
+	text = contentOf(t, file)
+	if err := RetireSecretKeys(file, &out); err == nil || !strings.Contains(err.Error(), "quorate secret-key promote") {
+		t.Errorf("retire: %v", err)
+	}
+	if err := AddSecretKey(file, &out); err == nil {
+		t.Error("a second key waits")
+	}
+	if contentOf(t, file) != text {
+		t.Error("the file has changed")
+	}
+	if kept, err := filepath.Glob(file + ".*"); err != nil || len(kept) > 0 {
+		t.Errorf("left: %v, %v", kept, err)
+	}
+}
+
+// An older file of the same name may be the only one that opens a snapshot.
+func TestWhatARetirementKeptIsNeverReplaced(t *testing.T) {
+	file, _ := keyText(t)
+	var out bytes.Buffer
+	if err := AddSecretKey(file, &out); err != nil {
+		t.Fatal(err)
+	}
+	if err := PromoteSecretKey(file, &out); err != nil {
+		t.Fatal(err)
+	}
+	both := contentOf(t, file)
+	if err := RetireSecretKeys(file, &out); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(both), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := RetireSecretKeys(file, &out); err == nil || contentOf(t, file) != both {
+		t.Errorf("a second time: %v", err)
+	}
+}
+
+func TestSealingAnewNeedsAFarmAndItsKey(t *testing.T) {
+	cfg, keys := offline(t)
+	var out bytes.Buffer
+	if err := Reseal(t.Context(), ResealConfig{StorageConfig: cfg}, &out, &out); err == nil || !strings.Contains(err.Error(), "check --etcd and --etcd-prefix") {
+		t.Errorf("no Farm: %v", err)
+	}
+	if left := keys(); len(left) > 0 {
+		t.Errorf("it made %v", left)
+	}
+	none := cfg
+	none.SecretKeyFile = ""
+	if err := Reseal(t.Context(), ResealConfig{StorageConfig: none}, &out, &out); err == nil || !strings.Contains(err.Error(), "--secret-key-file must be given") {
+		t.Errorf("no key: %v", err)
+	}
+	if err := Import(t.Context(), ImportConfig{StorageConfig: cfg, File: "-"}, strings.NewReader(emptyDocument), &out, &out); err != nil {
+		t.Fatal(err)
+	}
+	out.Reset()
+	if err := Reseal(t.Context(), ResealConfig{StorageConfig: cfg}, &out, &out); err != nil || !strings.Contains(out.String(), "0 of 0 passwords were encrypted anew") {
+		t.Errorf("%v: %s", err, out.String())
+	}
+	other := cfg
+	other.SecretKeyFile, _ = keyText(t)
+	if err := Reseal(t.Context(), ResealConfig{StorageConfig: other}, &out, &out); err == nil || !strings.Contains(err.Error(), "it is not the key of this Farm") {
+		t.Errorf("another key: %v", err)
+	}
+}
