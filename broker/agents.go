@@ -51,7 +51,9 @@ func (l *life) awaitChange(ctx context.Context, after farm.Revision) error {
 		case <-waiting.Done():
 		}
 	}()
-	_, _ = l.Store.Wait(waiting, after)
+	if _, err := l.Store.Wait(waiting, after); errors.Is(err, store.ErrFormat) {
+		return err
+	}
 	return ctx.Err()
 }
 

@@ -28,6 +28,7 @@ type Config struct {
 	Broker  farm.BrokerID
 	Address string // base URL of its server, for people and other servers
 	Version string
+	Process string // a word of this process's own, by which it knows its presence again
 
 	// Mode and Priority are used when the broker is new to its Site; later they
 	// are the administrator's. An empty Mode is decided by the rule, a negative
@@ -94,7 +95,8 @@ func (c Config) Validate() error {
 // Run is a broker from start to stop. It joins the Site (creating what is not
 // there yet), registers, and serves until ctx ends; then it hands its Providers
 // over, removes its presence and returns nil. When its presence is lost it
-// registers again. It needs the store's Run to be running beside it.
+// registers again. It returns ErrFormat once the store is over for that reason. It
+// needs the store's Run to be running beside it.
 func Run(ctx context.Context, c Config) error {
 	if err := c.Validate(); err != nil {
 		return err
@@ -103,13 +105,17 @@ func Run(ctx context.Context, c Config) error {
 	m := newMetrics(c.Metrics)
 	for ctx.Err() == nil {
 		if err := c.join(ctx, false); err != nil {
-			break // only when ctx has ended
+			return ended(ctx, err)
 		}
 		session, err := c.register(ctx)
 		if err != nil {
-			break
+			return ended(ctx, err)
 		}
-		if err := newLife(c, m, session).run(ctx); err != nil {
+		err = newLife(c, m, session).run(ctx)
+		switch {
+		case errors.Is(err, store.ErrFormat):
+			return err
+		case err != nil:
 			c.Log.Warn("presence lost; registering again", "err", err)
 		}
 	}
@@ -118,7 +124,7 @@ func Run(ctx context.Context, c Config) error {
 
 // join puts the Site and the broker into the configuration if they are missing.
 // Once the broker is present, and only then, the address is its own to change:
-// before, another server may be that broker. It tries until ctx ends.
+// before, another server may be that broker.
 func (c Config) join(ctx context.Context, present bool) error {
 	return c.insist(ctx, "joining the Site", func(ctx context.Context) error {
 		_, err := c.Store.Edit(ctx, c.Site, func(p *farm.Picture) (store.Change, error) {
@@ -177,10 +183,11 @@ func (c Config) register(ctx context.Context) (session store.Session, err error)
 }
 
 func (c Config) presence() farm.Presence {
-	return farm.Presence{Broker: c.Broker, Address: c.Address, Version: c.Version, Since: time.Now()}
+	return farm.Presence{Broker: c.Broker, Address: c.Address, Version: c.Version, Process: c.Process, Since: time.Now()}
 }
 
-// insist tries until it succeeds or ctx ends, and says what keeps it from it.
+// insist tries until it succeeds, the store is over or ctx ends, and says what
+// keeps it from it.
 func (c Config) insist(ctx context.Context, doing string, try func(context.Context) error) error {
 	for delay := 50 * time.Millisecond; ; delay = min(2*delay, time.Second) {
 		err := try(ctx)
@@ -189,6 +196,9 @@ func (c Config) insist(ctx context.Context, doing string, try func(context.Conte
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if errors.Is(err, store.ErrFormat) {
+			return err
 		}
 		c.Log.Warn("trying again", "doing", doing, "err", err)
 		if err := pause(ctx, jitter(delay)); err != nil {

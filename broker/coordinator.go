@@ -128,7 +128,7 @@ func (l *life) await(ctx context.Context, after farm.Revision, d time.Duration) 
 	waiting, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	view, err := l.Store.Wait(waiting, after)
-	if err != nil && ctx.Err() == nil {
+	if err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrFormat) {
 		return l.Store.Latest(), nil
 	}
 	return view, err

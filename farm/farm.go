@@ -220,6 +220,9 @@ type Presence struct {
 	Address     string
 	Version     string
 	Since       time.Time // for people to read
+	// Process is the process whose life this is, a random word; empty: it does not
+	// say. Only that process makes anything of it.
+	Process string
 	// Leaving says that the broker is shutting down and wants to be empty.
 	Leaving bool
 }

@@ -89,6 +89,7 @@ func TestEveryProblemIsExplained(t *testing.T) {
 
 func TestNobodyGetsInWithoutAToken(t *testing.T) {
 	b := newBed(t)
+	b.online("cb-1")
 	for _, h := range []string{"Authorization: ", "Authorization: Bearer", "Authorization: Bearer ", "Authorization: Bearer wrong", "Authorization: Basic " + token, "Authorization: " + token} {
 		for _, r := range b.api.Routes() {
 			if !strings.HasPrefix(r.Path, "/api/") {

@@ -93,7 +93,7 @@ func (a *API) getFarm(w http.ResponseWriter, r *http.Request) error {
 		all = append(all, SiteSummary{ID: id, Name: p.Site.Value.Name, HighAvailability: p.SiteStatus().HighAvailability.State})
 	}
 	return reply(w, http.StatusOK, Farm{
-		Version: a.Version, Self: ServerName(a.Self), Sites: all, Etcd: etcdOf(a.Store.Health(r.Context())),
+		Version: a.Version, Self: ServerName{a.Self.Site, a.Self.Broker}, Sites: all, Etcd: etcdOf(a.Store.Health(r.Context())),
 		Bounds: TakeoverBounds{
 			BrokerLost:          Duration(a.Bounds.BrokerLost),
 			BrokerAndEtcdLeader: Duration(a.Bounds.BrokerAndStorageLeader),
@@ -119,55 +119,4 @@ type Alive struct {
 //	@Router			/healthz [get]
 func (a *API) healthz(w http.ResponseWriter, _ *http.Request) error {
 	return reply(w, http.StatusOK, Alive{Status: "ok"})
-}
-
-// Readiness says whether the server can do its work.
-type Readiness struct {
-	Ready  bool    `json:"ready"`
-	Checks []Check `json:"checks"`
-} //@name Readiness
-
-// Check is one thing that readiness needs.
-type Check struct {
-	Name   string `json:"name" enums:"etcd,snapshot" example:"etcd"`
-	OK     bool   `json:"ok"`
-	Detail string `json:"detail"` // what is wrong
-} //@name Check
-
-// readyz says whether the server can do its work.
-//
-//	@Summary		Ask whether the server is ready
-//	@Description	Ready when etcd answers and the server's snapshot is current; names what is not. Needs no token.
-//	@ID				getReadyz
-//	@Tags			Farm
-//	@Produce		json
-//	@Success		200	{object}	Readiness	"Ready."
-//	@Failure		503	{object}	Readiness	"Not ready: `checks` says why."
-//	@Router			/readyz [get]
-func (a *API) readyz(w http.ResponseWriter, r *http.Request) error {
-	h := a.Store.Health(r.Context())
-	etcd := Check{Name: "etcd", OK: h.Answers}
-	if !etcd.OK {
-		etcd.Detail = or(nonEmpty(h.Problem), "etcd does not answer.")
-	}
-	snapshot := Check{Name: "snapshot", OK: h.Ready && h.Current}
-	switch {
-	case !h.Ready:
-		snapshot.Detail = or(nonEmpty(h.Problem), "The Farm has not been read from etcd yet.")
-	case !h.Current:
-		snapshot.Detail = "The snapshot of the Farm has not caught up with etcd."
-	}
-	status := http.StatusOK
-	if !etcd.OK || !snapshot.OK {
-		status = http.StatusServiceUnavailable
-		w.Header().Set("Retry-After", "1")
-	}
-	return reply(w, status, Readiness{Ready: status == http.StatusOK, Checks: []Check{etcd, snapshot}})
-}
-
-func nonEmpty(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
 }

@@ -50,10 +50,11 @@ type Config struct {
 	Observe func(method, route string, status int, took time.Duration)
 }
 
-// Self names the broker that this server is; both are empty if it is none.
+// Self names the broker that this server is; all is empty if it is none.
 type Self struct {
-	Site   farm.SiteID
-	Broker farm.BrokerID
+	Site    farm.SiteID
+	Broker  farm.BrokerID
+	Process string // as in the presence of this process
 }
 
 // Kinds is what the API asks of the kinds of Provider.

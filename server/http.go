@@ -24,13 +24,13 @@ import (
 // once.
 const drainTimeout = 3500 * time.Millisecond
 
-func newAPI(cfg Config, st store.Store, metrics *prometheus.Registry, version string, log *slog.Logger) (*handlers.API, error) {
+func newAPI(cfg Config, st store.Store, metrics *prometheus.Registry, process, version string, log *slog.Logger) (*handlers.API, error) {
 	c := handlers.DefaultConfig()
 	c.Store, c.Kinds = st, kinds(drivers())
 	c.Timing = cfg.Timing()
 	c.Bounds = c.Timing.Bounds()
 	c.Version, c.Log = version, log
-	c.Self = handlers.Self{Site: cfg.Site, Broker: cfg.Broker}
+	c.Self = handlers.Self{Site: cfg.Site, Broker: cfg.Broker, Process: process}
 	c.Observe = observer(metrics)
 	return handlers.New(c,
 		handlers.Beside{Pattern: "/metrics", Handler: promhttp.HandlerFor(metrics, promhttp.HandlerOpts{})},

@@ -4,6 +4,7 @@ package server
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -62,7 +63,8 @@ func serve(ctx context.Context, cfg Config, ln net.Listener, st store.Store, p P
 	}
 	metrics := newRegistry(p.Version)
 	metrics.MustRegister(newFarmMetrics(st))
-	api, err := newAPI(cfg, st, metrics, p.Version, log)
+	process := rand.Text()
+	api, err := newAPI(cfg, st, metrics, process, p.Version, log)
 	if err != nil {
 		return err
 	}
@@ -71,7 +73,7 @@ func serve(ctx context.Context, cfg Config, ln net.Listener, st store.Store, p P
 		return err
 	}
 	bc := brokerConfig(cfg, st, ln.Addr(), p.Version)
-	bc.Metrics, bc.Log = metrics, log
+	bc.Process, bc.Metrics, bc.Log = process, metrics, log
 	announce(log, cfg, ln.Addr(), p)
 
 	// Each stops after the one above it: the API answers while the broker hands

@@ -35,6 +35,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // running is a server in this process.
 type running struct {
 	t     *testing.T
+	addr  string // that it listens at
 	base  string
 	http  *http.Client
 	stop  context.CancelFunc
@@ -55,7 +56,7 @@ func run(t *testing.T, cfg Config, st store.Store) *running {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	r := &running{t: t, base: cfg.advertised(ln.Addr()), stop: stop, ended: make(chan error, 1),
+	r := &running{t: t, addr: ln.Addr().String(), base: cfg.advertised(ln.Addr()), stop: stop, ended: make(chan error, 1),
 		http: &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}}
 	log := newLogger(cfg, io.Discard)
 	go func() { r.ended <- serve(ctx, cfg, ln, st, Process{Version: "test", Stdout: io.Discard}, log) }()
@@ -193,6 +194,40 @@ func TestAServerStopsAtOnceWhileStorageIsAway(t *testing.T) {
 	r.stop()
 	if took, err := r.wait(); err != nil || took > time.Second {
 		t.Errorf("stopped after %v: %v", took, err)
+	}
+}
+
+func TestAServerWhoseBrokerIsOnlineElsewhereIsNotReady(t *testing.T) {
+	st := mem.New()
+	cfg := DefaultConfig()
+	cfg.Site, cfg.Broker, cfg.Advertise = "hq", "cb-1", "http://first:8080"
+	first := run(t, cfg, st)
+	awaitPresence(t, st, 1)
+	first.base = "http://" + first.addr
+	if response, content := first.get("/readyz", ""); response.StatusCode != http.StatusOK {
+		t.Errorf("the first: %s\n%s", response.Status, content)
+	}
+	cfg.Advertise = ""
+	second := run(t, cfg, st)
+	response, content := second.get("/readyz", "")
+	if response.StatusCode != http.StatusServiceUnavailable || !strings.Contains(content, `"broker","ok":false,"detail":"The name of broker cb-1 is in use by another process, at http://first:8080 since `) {
+		t.Errorf("the second: %s\n%s", response.Status, content)
+	}
+	first.stop()
+	if _, err := first.wait(); err != nil {
+		t.Error(err)
+	}
+	within := time.After(10 * time.Second)
+	for {
+		response, content := second.get("/readyz", "")
+		if response.StatusCode == http.StatusOK {
+			break
+		}
+		select {
+		case <-within:
+			t.Fatalf("the first is gone, and the second: %s\n%s", response.Status, content)
+		case <-time.After(10 * time.Millisecond):
+		}
 	}
 }
 

@@ -63,7 +63,10 @@ func hashToken(token string) store.TokenHash {
 // the server was stopped before it could know.
 func ensureRootToken(ctx context.Context, st store.Store, given string, out io.Writer, log *slog.Logger) error {
 	if err := firstView(ctx, st, log); err != nil {
-		return nil // only when ctx has ended
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
 	}
 	return insist(ctx, log, "looking for the Farm's first token", func(ctx context.Context) error {
 		return tryRootToken(ctx, st, given, out)
@@ -77,7 +80,7 @@ func insist(ctx context.Context, log *slog.Logger, doing string, try func(contex
 		attempt, cancel := context.WithTimeout(ctx, attemptTimeout)
 		err := try(attempt)
 		cancel()
-		if err == nil || errors.Is(err, ErrOtherRootToken) || errors.Is(err, errOtherSecretKey) || errors.Is(err, errNoSecretKey) {
+		if err == nil || errors.Is(err, ErrOtherRootToken) || errors.Is(err, errOtherSecretKey) || errors.Is(err, errNoSecretKey) || errors.Is(err, store.ErrFormat) {
 			return err
 		}
 		if ctx.Err() != nil {
@@ -103,6 +106,9 @@ func firstView(ctx context.Context, st store.Store, log *slog.Logger) error {
 		cancel()
 		if err == nil || ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if errors.Is(err, store.ErrFormat) {
+			return err
 		}
 		asking, cancel := context.WithTimeout(ctx, time.Second)
 		health := st.Health(asking)

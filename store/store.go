@@ -151,7 +151,8 @@ type Store interface {
 	// compactions; then it returns nil. It returns ErrFormat if it cannot read
 	// what is stored. Latest, Current, Wait and Edit, and what blocks until
 	// something is so, need it running. Ready in Health is true once the first
-	// View is there.
+	// View is there. After an error it is over: whatever needs Run, and every
+	// write, ends with that error.
 	Run(ctx context.Context) error
 }
 

@@ -15,13 +15,20 @@ fi
 "$here/compose.sh" up -d --no-build
 ready cb-1 --home
 
+# What follows works as typed, also with a project and an address of one's own.
+bind=${QUORATE_BIND:-localhost}
+make=${PROJECT:+" PROJECT=$PROJECT"} sh=${PROJECT:+"PROJECT=$PROJECT "}
+case $bind in
+localhost | 127.0.0.1 | 0.0.0.0 | ::) to= ;;
+*) to="--connect-to localhost:8080:$bind:8080 " ;;
+esac
 cat <<EOF
 
-The Site hq is up. Each broker's API and Swagger UI: https://${QUORATE_BIND:-localhost}:8080/swagger/ to :8083.
+The Site hq is up. Each broker's API and Swagger UI: https://$bind:8080/swagger/ to :8083.
 Their certificates are good for localhost, and signed by an authority of this cluster's own:
-  e2e/compose/file.sh ca.crt > ca.crt; curl --cacert ca.crt https://localhost:8080/readyz
+  ${sh}e2e/compose/file.sh ca.crt > ca.crt; curl --cacert ca.crt ${to}https://localhost:8080/readyz
 
-  make token   shows the root token
-  make demo    kills a broker's container and tells what happens
-  make down    stops everything; make down ARGS=-v throws the data away too
+  make token$make   shows the root token
+  make demo$make    kills a broker's container and tells what happens
+  make down$make    stops everything; make down$make ARGS=-v throws the data away too
 EOF

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -32,13 +33,20 @@ func TestTheCommandsOfTheMakefileTellTheStory(t *testing.T) {
 		return string(out)
 	}
 	defer typed("down", "ARGS=-v")
-	if said := typed("up"); strings.Count(said, "  connected  cb-") != 3 || !strings.Contains(said, "The Site hq is up.") {
+	said := typed("up")
+	if strings.Count(said, "  connected  cb-") != 3 || !strings.Contains(said, "The Site hq is up.") {
 		t.Errorf("make up:\n%s", said)
 	}
+	for _, target := range []string{"token", "demo", "down"} {
+		if hint := fmt.Sprintf("make %s PROJECT=quorate-make-%d ", target, os.Getpid()); !strings.Contains(said, hint) {
+			t.Errorf("%q is not told:\n%s", hint, said)
+		}
+	}
+	asHinted(t, said)
 	if said := typed("token"); !strings.HasPrefix(said, "qr_") {
 		t.Errorf("make token:\n%s", said)
 	}
-	said := typed("demo")
+	said = typed("demo")
 	t.Logf("make demo:\n%s", said)
 	for _, part := range []string{"Killing the container of cb-", "Every Provider is connected again ", "(broker-offline)", "connecting → connected", "stands in for", "no longer stands in for"} {
 		if !strings.Contains(said, part) {
@@ -47,5 +55,48 @@ func TestTheCommandsOfTheMakefileTellTheStory(t *testing.T) {
 	}
 	if said := typed("up"); strings.Count(said, "  connected  cb-") != 3 {
 		t.Errorf("make up again:\n%s", said)
+	}
+}
+
+// asHinted runs the command line that make up prints for who has no browser, as it
+// stands there, in the environment of somebody who sets nothing.
+func asHinted(t *testing.T, said string) {
+	t.Helper()
+	_, rest, found := strings.Cut(said, "PROJECT=quorate-make-")
+	line, _, _ := strings.Cut("PROJECT=quorate-make-"+rest, "\n")
+	if !found || !strings.Contains(line, "curl") {
+		t.Fatalf("there is no such line:\n%s", said)
+	}
+	cmd := exec.Command("sh", "-c", strings.ReplaceAll(strings.ReplaceAll(line, "> ca.crt", ">$CA"), "--cacert ca.crt", "--cacert $CA"))
+	cmd.Dir, cmd.Env = "../..", append(os.Environ(), "CA="+t.TempDir()+"/ca.crt")
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), `"ready":true`) {
+		t.Errorf("%s: %v\n%s", line, err, out)
+	}
+}
+
+// Who knows compose types compose: without images it builds them, and asks no
+// registry for any.
+func TestComposeByHandBuildsWhatIsNotThere(t *testing.T) {
+	open(t)
+	project := fmt.Sprintf("quorate-hand-%d", os.Getpid())
+	compose := func(args ...string) string {
+		t.Helper()
+		cmd := exec.Command("../compose/compose.sh", args...)
+		cmd.Env = append(os.Environ(), "PROJECT="+project, "QUORATE_IMAGE="+project+"/quorate", "QUORATE_BINARIES=host", "DOCKER_BUILDKIT=1")
+		if docker := os.Getenv("DOCKER"); strings.HasPrefix(docker, "/") { // 1.29 calls it by its name
+			cmd.Env = append(cmd.Env, "PATH="+filepath.Dir(docker)+":"+os.Getenv("PATH"))
+		}
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("compose %s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+		return string(out)
+	}
+	defer compose("down", "-v", "--rmi", "all")
+	if said := compose("up", "-d", "pcs"); strings.Contains(said, "Pulling") {
+		t.Errorf("it asks a registry:\n%s", said)
+	}
+	if compose("ps", "-q", "pcs") == "" {
+		t.Error("it does not run")
 	}
 }

@@ -27,7 +27,8 @@ type Config struct {
 	CA string `name:"ca" help:"CA file that the servers' own certificates are checked with (PEM). Default: the authorities that this machine trusts." placeholder:"FILE"`
 }
 
-// Patience of each check. All of them together take about three of it.
+// Patience of each question. All of them together take about four of it, however
+// many hang.
 const patience = 4 * time.Second
 
 // visit is one examination.

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -287,7 +288,54 @@ func TestALeaseBelowEtcdsFloorIsTold(t *testing.T) {
 	e := etcdtest.StartWith(t, func(c *embed.Config) { c.TickMs, c.ElectionMs = 100, 1000 })
 	cfg := settings(t, e.Endpoints()...)
 	cfg.EtcdElection = time.Second
-	finds(t, examine(t, cfg), "lease", Warn, "etcd grants 2s, and 1s were asked for")
+	r := examine(t, cfg)
+	finds(t, r, "lease", Warn, "etcd grants 2s, and 1s were asked for")
+	finds(t, r, "etcd election", OK, "")
+}
+
+func TestAnotherElectionTimeoutThanEtcdsIsToldAlsoWithALongLease(t *testing.T) {
+	e := etcdtest.StartWith(t, func(c *embed.Config) { c.TickMs, c.ElectionMs = 100, 2000 })
+	cfg := settings(t, e.Endpoints()...)
+	cfg.LeaseTTL, cfg.EtcdElection = 10*time.Second, time.Second
+	r := examine(t, cfg)
+	finds(t, r, "lease", OK, "10s")
+	finds(t, r, "etcd election", Warn, "more than 1.333s, and --etcd-election says 1s")
+	c, err := etcd.Dial(etcd.DialConfig{Endpoints: e.Endpoints()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	if left, err := c.Leases(t.Context()); err != nil || len(left.Leases) > 0 {
+		t.Errorf("it left %v: %v", left, err)
+	}
+}
+
+func TestAFarmUnderAnotherPrefixIsTold(t *testing.T) {
+	e := etcdtest.Start(t)
+	c, err := etcd.Dial(etcd.DialConfig{Endpoints: e.Endpoints()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	put := func(key, value string) {
+		t.Helper()
+		if _, err := c.Put(t.Context(), key, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cfg := settings(t, e.Endpoints()...)
+	put("/other/format", `{"version":1}`) // somebody else's
+	put("/zoo/format", "A4")
+	put("/zoo/farm", "animals")
+	for i := range 30 {
+		put("/another/"+strconv.Itoa(i), "x")
+		put("no-folder-"+strconv.Itoa(i), "x")
+	}
+	finds(t, examine(t, cfg), "stored", OK, "Nothing yet")
+	put("/vdi/hq/format", `{"version":1}`)
+	put("/vdi/hq/farm", `{"id":"one"}`)
+	finds(t, examine(t, cfg), "stored", Warn, "Nothing under /quorate/, and there is a Farm under /vdi/hq/.")
+	finds(t, examine(t, cfg), "stored", Warn, "--etcd-prefix=/vdi/hq/.")
 }
 
 func TestANewerVersionsFarmIsNotRead(t *testing.T) {

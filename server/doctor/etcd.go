@@ -57,7 +57,13 @@ func (v *visit) etcd(ctx context.Context, client *clientv3.Client, security *tls
 	if c.Grant.Err == nil {
 		all = append(all, judgeLease(v.LeaseTTL, c.Grant.Value, v.Timing()))
 	}
+	if c.Floor.Err == nil {
+		all = append(all, judgeElection(v.EtcdElection, c.Floor.Value))
+	}
 	stored := judgeFormat(c.Format.Value)
+	if c.Format.Value == 0 && len(c.Elsewhere) > 0 {
+		stored = judgeElsewhere(v.EtcdPrefix, c.Elsewhere)
+	}
 	return append(all, stored), c.Format.Value > 0 && stored.Level == OK
 }
 

@@ -139,7 +139,7 @@ func TestLatencyIsJudgedByTheLease(t *testing.T) {
 	}
 }
 
-func TestTheLeaseIsToBeWhatWasAskedForAndPromised(t *testing.T) {
+func TestTheLeaseIsToBeWhatWasAskedFor(t *testing.T) {
 	s := func(n int) time.Duration { return time.Duration(n) * time.Second }
 	for _, c := range []struct {
 		asked, granted, promised time.Duration
@@ -148,11 +148,32 @@ func TestTheLeaseIsToBeWhatWasAskedForAndPromised(t *testing.T) {
 	}{
 		{s(3), s(3), s(3), OK, "within 4s; within 10s"},
 		{s(1), s(2), s(2), Warn, "--lease-ttl=2s"},
-		{s(1), s(8), s(2), Warn, "not the --etcd-election of 1s"},
-		{s(1), s(1), s(2), Warn, "takes it to grant 2s"},
+		{s(1), s(8), s(2), Warn, "etcd grants 8s"},
+		{s(1), s(1), s(2), OK, ""},
 	} {
 		promised := farm.Timing{TTL: c.promised, Margin: 300 * time.Millisecond, Election: time.Second}
 		expect(t, judgeLease(c.asked, c.granted, promised), c.want, c.says)
+	}
+}
+
+func TestTheElectionTimeoutIsToldByTheShortestLease(t *testing.T) {
+	const ms = time.Millisecond
+	for _, c := range []struct {
+		says, floor time.Duration
+		want        Level
+		words       string
+	}{
+		{1000 * ms, 2 * time.Second, OK, "fits --etcd-election=1s"},
+		{500 * ms, time.Second, OK, ""},
+		{5 * time.Second, 8 * time.Second, OK, ""},
+		{1350 * ms, 2 * time.Second, OK, ""}, // with heartbeats of 150 ms
+		{1350 * ms, 3 * time.Second, OK, ""}, // with heartbeats of 50 ms
+		{1000 * ms, 8 * time.Second, Warn, "more than 4.667s, and --etcd-election says 1s: a takeover with the loss of etcd's leader can take longer"},
+		{500 * ms, 2 * time.Second, Warn, "more than 667ms"},
+		{1000 * ms, time.Second, Warn, "at most 857ms, and --etcd-election says 1s: takeovers are quicker"},
+		{5 * time.Second, 2 * time.Second, Warn, "quicker"},
+	} {
+		expect(t, judgeElection(c.says, c.floor), c.want, c.words)
 	}
 }
 

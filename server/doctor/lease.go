@@ -7,27 +7,17 @@ import (
 	"github.com/quorate/quorate/farm"
 )
 
-// judgeLease compares the lease that is asked for with what etcd grants, and
-// with what the server takes etcd to grant when it promises a bound.
+// judgeLease compares the lease that is asked for with what etcd grants.
 func judgeLease(asked, granted time.Duration, promised farm.Timing) Finding {
 	const what = "lease"
 	timing := farm.Timing{TTL: granted, Margin: max(promised.Margin, farm.MinMargin(granted)), Election: promised.Election}
 	bounds := timing.Bounds()
 	says := fmt.Sprintf("A lost broker's Providers are taken over within %v; within %v if etcd's leader is lost too.",
 		bounds.BrokerLost, bounds.BrokerAndStorageLeader)
-	switch {
-	case granted > asked && granted != promised.TTL:
-		return warned(what, fmt.Sprintf("etcd grants %v, and %v were asked for: its election timeout is not the --etcd-election of %v. %s",
-			granted, asked, promised.Election, says),
-			"Give --etcd-election what etcd runs with, or the bounds that the server tells are too short. For a shorter lease give etcd\n"+
-				"--heartbeat-interval=50 --election-timeout=500, or ask for what it grants.")
-	case granted > asked:
+	if granted > asked {
 		return warned(what, fmt.Sprintf("etcd grants %v, and %v were asked for: it grants whole seconds and no less than one and a half election timeouts. %s",
 			granted, asked, says),
 			fmt.Sprintf("Say --lease-ttl=%v, or give etcd --heartbeat-interval=50 --election-timeout=500 and the server --etcd-election=500ms.", granted))
-	case granted != promised.TTL:
-		return warned(what, fmt.Sprintf("etcd grants %v, and with --etcd-election=%v the server takes it to grant %v. %s", granted, promised.Election, promised.TTL, says),
-			"Give --etcd-election what etcd runs with.")
 	}
 	return fine(what, fmt.Sprintf("%v. %s", granted, says))
 }

@@ -15,6 +15,9 @@ import (
 	"github.com/quorate/quorate/store/etcd"
 )
 
+// providersAtOnce is how many are asked at the same time.
+const providersAtOnce = 64
+
 // providers connects to each Provider's address, and logs in nowhere.
 func (v *visit) providers(ctx context.Context, _ *etcd.Store, view *store.View) []Finding {
 	var all []farm.Provider
@@ -27,14 +30,22 @@ func (v *visit) providers(ctx context.Context, _ *etcd.Store, view *store.View) 
 		}
 	}
 	found := make([]Finding, len(all))
-	// No more at once than a firewall takes for ordinary.
-	turns := make(chan struct{}, 32)
+	// No more at once than a firewall takes for ordinary. Whoever has no turn by
+	// then is not asked, so that many that hang hold up nobody for long.
+	turns := make(chan struct{}, providersAtOnce)
+	asking, cancel := context.WithTimeout(ctx, 2*patience)
+	defer cancel()
 	var wg sync.WaitGroup
 	for i, p := range all {
 		wg.Go(func() {
-			turns <- struct{}{}
-			defer func() { <-turns }()
-			found[i] = v.provider(ctx, names[i], p)
+			select {
+			case turns <- struct{}{}:
+				defer func() { <-turns }()
+				found[i] = v.provider(ctx, names[i], p)
+			case <-asking.Done():
+				found[i] = warned(names[i], fmt.Sprintf("It was not asked: others took all of the %v that there are for Providers.", 2*patience),
+					"Mend those that do not answer, then run this again.")
+			}
 		})
 	}
 	wg.Wait()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/quorate/quorate/server"
 	"github.com/quorate/quorate/store"
@@ -24,6 +25,14 @@ func judgeFormat(version int) Finding {
 			"Run the version of quorate that the Farm's newest servers run.")
 	}
 	return fine(what, fmt.Sprintf("Format %d, which this program reads.", version))
+}
+
+// judgeElsewhere: an etcd without a Farm where one is looked for, and with one
+// elsewhere, has more often a mistyped prefix than two Farms.
+func judgeElsewhere(prefix string, others []string) Finding {
+	under := strings.Join(others, " and under ")
+	do := fmt.Sprintf("If that Farm is meant: --etcd-prefix=%s. If not, the first server that starts makes a new one.", others[0])
+	return warned("stored", fmt.Sprintf("Nothing under %s, and there is a Farm under %s.", prefix, under), do)
 }
 
 // judgeWhole names what is stored and cannot be read.

@@ -24,6 +24,9 @@ type Checkup struct {
 	// If that was answered:
 	Grant Timed[time.Duration]
 	Write Timed[struct{}]
+	Floor Timed[time.Duration] // the shortest lease that etcd grants
+	// If nothing is stored:
+	Elsewhere []string // prefixes under which there is a Farm, as far as was looked
 }
 
 // Timed is an answer with the time it took.
@@ -79,7 +82,11 @@ func CheckUp(ctx context.Context, client *clientv3.Client, prefix string, ttl ti
 			c.Grant, c.Write = writeOnce(ctx, client, k, ttl)
 		}
 	})
+	wg.Go(func() { c.Floor = shortestLease(ctx, client) })
 	wg.Wait()
+	if c.Format.Err == nil && c.Format.Value == 0 {
+		c.Elsewhere = farmsElsewhere(ctx, client)
+	}
 	return c
 }
 
@@ -151,6 +158,29 @@ const FormatDamaged = -1
 // writeOnce takes a lease as a broker would, writes one key under it, and gives
 // the lease back, which removes the key.
 func writeOnce(ctx context.Context, client *clientv3.Client, k keys, ttl time.Duration) (Timed[time.Duration], Timed[struct{}]) {
+	id, granted := grantOnce(ctx, client, ttl)
+	if granted.Err != nil {
+		return granted, Timed[struct{}]{Err: granted.Err}
+	}
+	defer giveBack(ctx, client, id)
+	key := k.prefix + "checkup/" + fmt.Sprintf("%016x", rand.Uint64())
+	return granted, timed(ctx, func(ctx context.Context) (struct{}, error) {
+		_, err := client.Put(ctx, key, "", clientv3.WithLease(id))
+		return struct{}{}, err
+	})
+}
+
+// shortestLease asks for a lease that etcd makes as long as its floor is, and
+// gives it back.
+func shortestLease(ctx context.Context, client *clientv3.Client) Timed[time.Duration] {
+	id, granted := grantOnce(ctx, client, time.Second)
+	if granted.Err == nil {
+		giveBack(ctx, client, id)
+	}
+	return granted
+}
+
+func grantOnce(ctx context.Context, client *clientv3.Client, ttl time.Duration) (clientv3.LeaseID, Timed[time.Duration]) {
 	id := clientv3.NoLease
 	granted := timed(ctx, func(ctx context.Context) (time.Duration, error) {
 		l, err := client.Grant(ctx, int64((ttl+time.Second-1)/time.Second))
@@ -160,19 +190,13 @@ func writeOnce(ctx context.Context, client *clientv3.Client, k keys, ttl time.Du
 		id = l.ID
 		return time.Duration(l.TTL) * time.Second, nil
 	})
-	if granted.Err != nil {
-		return granted, Timed[struct{}]{Err: granted.Err}
-	}
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTimeout)
-		defer cancel()
-		_, _ = client.Revoke(ctx, id) // else it runs out
-	}()
-	key := k.prefix + "checkup/" + fmt.Sprintf("%016x", rand.Uint64())
-	return granted, timed(ctx, func(ctx context.Context) (struct{}, error) {
-		_, err := client.Put(ctx, key, "", clientv3.WithLease(id))
-		return struct{}{}, err
-	})
+	return id, granted
+}
+
+func giveBack(ctx context.Context, client *clientv3.Client, id clientv3.LeaseID) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTimeout)
+	defer cancel()
+	_, _ = client.Revoke(ctx, id) // else it runs out
 }
 
 // TrySecretKey is CheckSecretKey for one who only looks: a key is never made the

@@ -68,6 +68,8 @@ type Store struct {
 
 	ended chan struct{} // closed when Run has returned
 	once  sync.Once
+
+	why error // of Run; to be read when views.over is closed
 }
 
 // New makes a Store, which sees nothing until its Run is called. It does not
@@ -93,6 +95,7 @@ func New(cfg Config) (*Store, error) {
 		doubt:  make(chan struct{}, 1),
 		ended:  make(chan struct{}),
 	}
+	s.views.over = make(chan struct{})
 	s.views.reset(store.NewDraft(nil, 0).View(), 0)
 	return s, nil
 }

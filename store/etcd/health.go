@@ -50,6 +50,9 @@ func (s *Store) Health(ctx context.Context) store.Health {
 	if s.other.Load() {
 		h.Problem = otherFarm
 	}
+	if err := s.errOver(); err != nil {
+		h.Ready, h.Problem = false, "This server ends: "+err.Error()+"."
+	}
 	return h
 }
 

@@ -43,6 +43,9 @@ func (s *Store) reach(ctx context.Context, at mark) (*store.View, error) {
 	var timer *time.Timer
 	for {
 		v, changed := s.views.watch()
+		if err := s.errOver(); err != nil {
+			return nil, err
+		}
 		switch {
 		case s.views.turn.Load() != at.turn:
 			return nil, errWentBack
@@ -55,6 +58,7 @@ func (s *Store) reach(ctx context.Context, at mark) (*store.View, error) {
 		}
 		select {
 		case <-changed:
+		case <-s.views.over:
 		case <-timer.C:
 			select {
 			case s.asks <- struct{}{}:

@@ -28,6 +28,14 @@ const (
 // and there is none.
 func (s *Store) Run(ctx context.Context) error {
 	defer s.end()
+	err := s.run(ctx)
+	if err != nil {
+		s.giveUp(err)
+	}
+	return err
+}
+
+func (s *Store) run(ctx context.Context) error {
 	var told time.Time // when it was last said that the Farm is not here
 	for {
 		before := s.Latest().Revision

@@ -58,7 +58,11 @@ func (s *Store) register(ctx context.Context, site farm.SiteID, p farm.Presence,
 		absent := func(v *store.View) bool {
 			return s.views.passed(v, after) && incarnation(v, site, p.Broker) == 0
 		}
-		if s.views.until(ctx, nil, absent) == nil {
+		here := s.views.until(ctx, nil, absent)
+		if err := s.errOver(); err != nil {
+			return nil, err
+		}
+		if here == nil {
 			return nil, fmt.Errorf("another life of it is present: %w", ctx.Err())
 		}
 		l, seen, err := s.tryRegister(ctx, site, p, ttl)

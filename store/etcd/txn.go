@@ -176,6 +176,9 @@ func (s *Store) commitRaw(ctx context.Context, compares []clientv3.Cmp, then, lo
 	if err := ctx.Err(); err != nil {
 		return nil, translate(ctx, err)
 	}
+	if err := s.errOver(); err != nil {
+		return nil, err
+	}
 	one, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	known, seen := s.met(), s.here()

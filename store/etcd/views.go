@@ -23,6 +23,7 @@ type views struct {
 	latest  atomic.Pointer[store.View]
 	turn    turn
 	cluster atomic.Uint64 // that the View was listed from
+	over    chan struct{} // closed when there will be no more
 
 	mu      sync.Mutex
 	kept    []*store.View // without a gap, newest last
@@ -108,7 +109,7 @@ func (v *views) at(rev farm.Revision) *store.View {
 }
 
 // until blocks until a View is as wanted and returns it, or until ctx or stop
-// ends, and returns nil.
+// ends, or there will be no more Views, and returns nil.
 func (v *views) until(ctx context.Context, stop <-chan struct{}, ok func(*store.View) bool) *store.View {
 	for {
 		now, changed := v.watch()
@@ -118,6 +119,8 @@ func (v *views) until(ctx context.Context, stop <-chan struct{}, ok func(*store.
 		select {
 		case <-changed:
 		case <-stop:
+			return nil
+		case <-v.over:
 			return nil
 		case <-ctx.Done():
 			return nil
@@ -134,6 +137,9 @@ func (s *Store) Wait(ctx context.Context, after farm.Revision) (*store.View, err
 	v := s.views.until(ctx, nil, func(v *store.View) bool {
 		return v.Revision > after || v.Revision < after && s.views.shown(after)
 	})
+	if err := s.errOver(); err != nil {
+		return nil, err
+	}
 	if v == nil {
 		return nil, ctx.Err()
 	}

@@ -161,6 +161,7 @@ type presenceRecord struct {
 	Address     string           `json:"address,omitempty"`
 	Version     string           `json:"version,omitempty"`
 	Since       time.Time        `json:"since"`
+	Process     string           `json:"process,omitempty"`
 	Leaving     bool             `json:"leaving,omitempty"`
 }
 
