@@ -30,8 +30,9 @@ test: ## All tests, with the race detector; those of containers need a Docker en
 	go test -race -timeout 15m ./...
 	$(MAKE) test-containers
 
-test-containers: ## The tests of the images and the compose cluster
-	DOCKER=$(DOCKER) go -C e2e/containers test -count=1 -timeout 20m $(ARGS) ./...
+test-containers: ## The tests of the images, the compose cluster, and an installation on machines
+	DOCKER=$(DOCKER) go -C e2e/containers test -count=1 -timeout 20m $(ARGS) .
+	DOCKER=$(DOCKER) go -C e2e/containers test -count=1 -timeout 20m $(ARGS) ./machines
 
 check: vet lint openapi-current test ## Exactly what CI runs
 

@@ -1,5 +1,5 @@
-// Tests of the images and the compose cluster. They have a module of their own
-// so that what they need is no dependency of the server.
+// Tests of the images, the compose cluster and an installation on machines. They
+// have a module of their own so that what they need is no dependency of the server.
 module github.com/quorate/quorate/e2e/containers
 
 go 1.26.8
