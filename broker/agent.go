@@ -100,8 +100,10 @@ func (a *agent) stop() {
 // has been edited.
 func (a *agent) run(ctx context.Context) {
 	delay := firstRetry
+	defer a.paths.connected(a.id, false)
 	for ctx.Err() == nil && a.permit.holds() {
 		began := time.Now()
+		a.paths.connecting(a.id)
 		wasConnected, err := a.connection(ctx)
 		if ctx.Err() != nil {
 			return
@@ -117,6 +119,9 @@ func (a *agent) run(ctx context.Context) {
 				continue // once at once; one that keeps breaking waits below
 			}
 		} else {
+			if reason := provider.Reason(err); reason != farm.ReasonConnectionFailed && reason != farm.ReasonTimeout {
+				a.paths.connected(a.id, false) // it is reached, and refuses
+			}
 			a.say(ctx, store.Update{}, farm.Failed, provider.Reason(err), provider.Sentence(err))
 		}
 		a.Log.Warn("not connected", "provider", a.id, "err", err)
@@ -210,6 +215,7 @@ func (a *agent) connection(ctx context.Context) (connected bool, err error) {
 			if n.err != nil {
 				return connected, n.err
 			}
+			a.paths.connected(a.id, true)
 			a.say(ctx, a.diff(n.inventory), farm.Connected, "", "")
 			connected = true
 		case next := <-a.box:

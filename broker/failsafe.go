@@ -3,7 +3,9 @@ package broker
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/quorate/quorate/farm"
@@ -94,8 +96,8 @@ func (l *Line) gained(at farm.Revision) time.Duration {
 }
 
 // keepWithoutStorage lets the broker go on while storage does not answer: for as
-// long as every seat's occupant promises, again and again, to leave it what it
-// owns.
+// long as everybody who may decide, which every seat's occupant may, promises
+// again and again to leave it what it owns.
 func (l *life) keepWithoutStorage(ctx context.Context) error {
 	told := false
 	for l.Line != nil {
@@ -117,30 +119,25 @@ func (l *life) keepWithoutStorage(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// allLeave asks every seat's occupant.
+// allLeave asks everybody who may decide.
 func (l *life) allLeave(ctx context.Context) bool {
 	p := l.Store.Latest().Sites[l.Site]
 	if p == nil || !holdsWithoutStorage(p) || !p.Alive(l.me) || l.session.Lost() {
 		return false
 	}
+	v := p.Seats.Value
 	var asking sync.WaitGroup
-	var mu sync.Mutex
-	serving, all := false, true
-	for _, seat := range p.Seats.Value.Seats {
-		switch seat.Occupant {
-		case "":
-			continue // who takes a seat is decided by those that are asked
-		case l.Broker:
-			serving = true
+	var refused atomic.Bool
+	for _, id := range v.Deciders() {
+		if id == l.Broker {
 			continue
 		}
 		asking.Go(func() {
-			a, err := l.ask(ctx, p.Presence[seat.Occupant], p.Seats.Value.Epoch)
-			mu.Lock()
-			defer mu.Unlock()
-			all = all && err == nil && a.Leaves
+			if a, err := l.ask(ctx, p.Presence[id], v.Epoch); err != nil || !a.Leaves {
+				refused.Store(true)
+			}
 		})
 	}
 	asking.Wait()
-	return serving && all
+	return slices.Contains(v.Serving, l.Broker) && !refused.Load()
 }

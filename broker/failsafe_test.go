@@ -87,10 +87,11 @@ func TestOneSeatThatDoesNotAnswerEndsIt(t *testing.T) {
 // have stopped.
 func TestWhoHasStorageAgainDecidesAfterItsWord(t *testing.T) {
 	inLab(t, func(l *lab) {
-		l.served(3, 2)
+		l.served(3, 0)
 		for _, id := range serving {
 			l.cut(id, true)
 		}
+		l.start("cb-4", farm.ModeStandby) // so that there is a majority with one of them
 		time.Sleep(time.Minute)
 		l.acts(3, 0)
 		back := time.Now()
@@ -102,16 +103,35 @@ func TestWhoHasStorageAgainDecidesAfterItsWord(t *testing.T) {
 	})
 }
 
-// Two standbys have storage and would be a majority of the seats; the three that
-// serve have not, and say so to each other.
-func TestStandbysDoNotTakeOverFromThoseThatKeepServing(t *testing.T) {
+// Standbys that have storage do not promise anything: so those that serve stop,
+// and the standbys take over.
+func TestStandbysWithStorageTakeOver(t *testing.T) {
 	inLab(t, func(l *lab) {
 		l.served(3, 2)
 		for _, id := range serving {
 			l.cut(id, true)
 		}
+		l.acts(0, testTTL)
+		p := l.await("taken over", func(p *farm.Picture) bool { return len(p.Presence) == 2 && p.Seats.Value.State == farm.StateDegraded })
+		if got := p.Seats.Value.Serving; len(got) != 2 {
+			t.Errorf("%v serve", got)
+		}
+		l.connected(three...)
+	})
+}
+
+// Two brokers that come later have storage and would be a majority of the seats.
+// Those that serve have not, and say so to each other; they know nothing of them.
+func TestNewcomersDoNotTakeOverFromThoseThatKeepServing(t *testing.T) {
+	inLab(t, func(l *lab) {
+		l.served(3, 0)
+		for _, id := range serving {
+			l.cut(id, true)
+		}
+		l.start("cb-4", farm.ModeStandby)
+		l.start("cb-5", farm.ModeStandby)
 		p := l.await("none of them is there", func(p *farm.Picture) bool {
-			return len(p.Presence) == 2 && p.Seats.Value.State == farm.StateLost
+			return len(p.Presence) == 2 && p.Online("cb-4") && p.Online("cb-5") && p.Seats.Value.State == farm.StateLost
 		})
 		if v := p.Seats.Value; len(v.Electors) != 3 {
 			t.Errorf("%+v", v)

@@ -26,9 +26,10 @@ type life struct {
 	keepers sync.WaitGroup
 
 	contacts   *contacts
+	paths      *paths
 	contactKey []byte
 
-	saying sync.Mutex    // held while said is replaced, in storage and here
+	saying chan struct{} // holds one while said is replaced, in storage and here
 	said   farm.Presence // what the presence says
 }
 
@@ -38,6 +39,7 @@ func newLife(c Config, m *metrics, s store.Session, said farm.Presence) *life {
 		me:       farm.Life{Broker: c.Broker, Incarnation: s.Incarnation()},
 		kick:     make(chan struct{}, 1),
 		contacts: newContacts(said.Unreached), contactKey: said.ContactKey, said: said,
+		saying: make(chan struct{}, 1), paths: newPaths(),
 	}
 	l.Log = l.Log.With("incarnation", s.Incarnation())
 	l.permit = newPermit(l.look)
@@ -66,6 +68,8 @@ func (l *life) run(ctx context.Context) error {
 	group.Go(func() error { return ended(living, l.keepAddress(living)) })
 	group.Go(func() error { return ended(living, l.keepContact(living)) })
 	group.Go(func() error { return ended(living, l.keepWithoutStorage(living)) })
+	group.Go(func() error { return ended(living, l.keepPaths(living)) })
+	group.Go(func() error { return ended(living, l.keepSaying(living)) })
 	group.Go(func() error {
 		select {
 		case <-ctx.Done():
@@ -191,18 +195,44 @@ func (l *life) leave(ctx context.Context) {
 	}
 }
 
+// keepSaying keeps on record what this life finds out of others and of Providers.
+func (l *life) keepSaying(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-l.contacts.changed:
+		case <-l.paths.changed:
+		}
+		for ctx.Err() == nil {
+			announce, done := context.WithTimeout(ctx, l.session.TTL()/3)
+			err := l.announce(announce, nil)
+			done()
+			if err == nil {
+				break
+			}
+			l.Log.Warn("contact not put on record", "err", err)
+			_ = pause(ctx, jitter(200*time.Millisecond))
+		}
+	}
+}
+
 // announce puts what the presence is to say on record: who does not answer, and
 // what edit changes, if it is not nil.
 func (l *life) announce(ctx context.Context, edit func(*farm.Presence)) error {
-	l.saying.Lock()
-	defer l.saying.Unlock()
+	select {
+	case l.saying <- struct{}{}:
+		defer func() { <-l.saying }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	next := l.said
 	if p := l.Store.Latest().Sites[l.Site]; p != nil {
-		next.Unreached = l.contacts.of(p)
+		next.Unreached, next.Paths = l.contacts.of(p), l.paths.of(p)
 	}
 	if edit != nil {
 		edit(&next)
-	} else if maps.Equal(next.Unreached, l.said.Unreached) {
+	} else if maps.Equal(next.Unreached, l.said.Unreached) && maps.Equal(next.Paths, l.said.Paths) {
 		return nil
 	}
 	if err := l.session.Announce(ctx, next); err != nil {

@@ -55,6 +55,13 @@ type Driver interface {
 	Connect(ctx context.Context, t Target) (Conn, error)
 }
 
+// Reacher is a Driver of Providers that have an address of their own. Reach looks
+// whether somebody listens there, within ctx, and asks nothing: it needs no
+// credentials, leaves no trace in the Provider, and is no call of an agent.
+type Reacher interface {
+	Reach(ctx context.Context, t Target) error
+}
+
 // Conn is a connection to one Provider, used by one goroutine at a time, save
 // Close, which may be called at any time and ends a running Next.
 type Conn interface {
