@@ -59,7 +59,7 @@ openapi: ## Generate the OpenAPI document from the handlers
 openapi-current: ## Fail if the OpenAPI document is not what `make openapi` would write
 	go run ./openapi/gen -check
 
-bench-takeover: ## Measure takeovers: 30 kills, 30 moves, 30 stops
+bench-takeover: ## Measure takeovers: kills with and without a guard, pauses, moves, stops
 	go run ./e2e/bench $(ARGS)
 
 fuzz: ## Fuzz every decoder, FUZZTIME=30s each

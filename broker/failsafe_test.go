@@ -111,7 +111,6 @@ func TestStandbysWithStorageTakeOver(t *testing.T) {
 		for _, id := range serving {
 			l.cut(id, true)
 		}
-		l.acts(0, testTTL)
 		p := l.await("taken over", func(p *farm.Picture) bool { return len(p.Presence) == 2 && p.Seats.Value.State == farm.StateDegraded })
 		if got := p.Seats.Value.Serving; len(got) != 2 {
 			t.Errorf("%v serve", got)
