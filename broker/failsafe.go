@@ -15,7 +15,7 @@ import (
 // word is what a broker has promised others that own Providers without storage,
 // and what keeps it from promising. DESIGN.md says why this is safe.
 type word struct {
-	began    time.Time     // of the process: it does not know what the one before has promised
+	began    time.Time     // of the process: it does not know what the one before has promised; zero: nothing
 	given    time.Time     // nothing is decided before
 	seen     farm.Revision // of the View in which it was given
 	deciding bool
@@ -72,6 +72,9 @@ func (l *Line) bound(p *farm.Picture) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	until := l.given
+	if !p.Seats.Value.Armed {
+		l.began = time.Time{} // nobody has promised anything before it was armed
+	}
 	if first := l.began.Add(farm.WordLasts); p.Site.Value.Failsafe && p.Seats.Value.Armed && first.After(until) {
 		until = first
 	}
