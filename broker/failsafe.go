@@ -112,7 +112,7 @@ func (l *life) keepWithoutStorage(ctx context.Context) error {
 		if kept != told {
 			told = kept
 			l.metrics.without.Set(map[bool]float64{true: 1}[kept])
-			l.Log.Warn("storage does not answer", "all brokers say so, and leave each other what they own", kept)
+			l.tellWithout(kept)
 		}
 		if err := pause(ctx, max(farm.ContactEvery-time.Since(asked), 0)); err != nil {
 			return err
@@ -120,6 +120,14 @@ func (l *life) keepWithoutStorage(ctx context.Context) error {
 	}
 	<-ctx.Done()
 	return ctx.Err()
+}
+
+func (l *life) tellWithout(kept bool) {
+	if kept {
+		l.Log.Warn("storage does not answer; all brokers say so, and leave each other what they own")
+		return
+	}
+	l.Log.Warn("serving without storage has ended", "storageAnswers", l.acked.Load())
 }
 
 // allLeave asks everybody who may decide.

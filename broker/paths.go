@@ -174,7 +174,7 @@ func (p *paths) learn(id farm.ProviderID, reached bool) {
 	k, now := p.at(id), time.Now()
 	first := !k.tested
 	k.tested = true
-	if changed := k.acquaintance.learn(reached, now); changed || first {
+	if changed := k.learn(reached, now); changed || first {
 		p.tell()
 	}
 }

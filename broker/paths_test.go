@@ -39,7 +39,7 @@ func TestAProviderThatItsOwnerCannotReachGoesToOneThatCan(t *testing.T) {
 		}
 		l.connected("vc-1")
 		synctest.Wait()
-		p = l.await("nothing more is said", func(p *farm.Picture) bool {
+		l.await("nothing more is said", func(p *farm.Picture) bool {
 			for _, here := range p.Presence {
 				if len(here.Paths) != 0 {
 					return false
