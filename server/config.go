@@ -123,6 +123,14 @@ func (c Config) Validate() error {
 	return f.err()
 }
 
+// PlainBehindHTTPS reports whether others are told to find this server by https,
+// which it does not speak: right behind a proxy that speaks TLS for it, and else not.
+func (c Config) PlainBehindHTTPS() bool {
+	host, _, _ := net.SplitHostPort(c.Listen)
+	behind := host == "localhost" || net.ParseIP(host).IsLoopback() // whoever speaks to it is on this machine
+	return c.TLSCert == "" && !behind && strings.HasPrefix(c.Advertise, "https://")
+}
+
 // Timing is what the takeover bounds follow from. Its TTL is the one that etcd
 // grants: whole seconds, and no less than one and a half election timeouts. Its
 // margin is never less than is safe for that TTL, as in package broker.

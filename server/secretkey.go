@@ -31,6 +31,32 @@ func AddSecretKey(file string, out io.Writer) error {
 	return nil
 }
 
+// ListSecretKeys says which keys a file holds, and what each does.
+func ListSecretKeys(file string, out io.Writer) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("reading the secret key: %w", err)
+	}
+	keys, err := store.ListKeys(text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	encrypts := false
+	for _, k := range keys {
+		does := "opens"
+		switch {
+		case k.Primary:
+			encrypts, does = true, "primary: encrypts and opens"
+		case encrypts:
+			does = "opens; waits to be promoted"
+		}
+		if _, err := fmt.Fprintf(out, "%d  %s\n", k.ID, does); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // PromoteSecretKey makes the key that was added last the one that encrypts.
 func PromoteSecretKey(file string, out io.Writer) error {
 	text, err := os.ReadFile(file)

@@ -147,3 +147,34 @@ func TestSealingAnewNeedsAFarmAndItsKey(t *testing.T) {
 		t.Errorf("another key: %v", err)
 	}
 }
+
+func TestTheKeysOfAFileAreListed(t *testing.T) {
+	file, _ := keyText(t)
+	list := func() []string {
+		t.Helper()
+		var out bytes.Buffer
+		if err := ListSecretKeys(file, &out); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Split(strings.TrimSpace(out.String()), "\n")
+	}
+	var out bytes.Buffer
+	if got := list(); len(got) != 1 || !strings.HasSuffix(got[0], "  primary: encrypts and opens") {
+		t.Errorf("one: %q", got)
+	}
+	if err := AddSecretKey(file, &out); err != nil {
+		t.Fatal(err)
+	}
+	if got := list(); len(got) != 2 || !strings.HasSuffix(got[1], "  opens; waits to be promoted") {
+		t.Errorf("added: %q", got)
+	}
+	if err := PromoteSecretKey(file, &out); err != nil {
+		t.Fatal(err)
+	}
+	if got := list(); len(got) != 2 || !strings.HasSuffix(got[0], "  opens") || !strings.Contains(got[1], "  primary") {
+		t.Errorf("promoted: %q", got)
+	}
+	if err := ListSecretKeys("/dev/null", &out); err == nil || !strings.Contains(err.Error(), "it holds no secret key as 'quorate keygen' makes it") {
+		t.Errorf("no key: %v", err)
+	}
+}

@@ -143,6 +143,9 @@ func brokerConfig(cfg Config, st store.Store, addr net.Addr, version string) bro
 func announce(log *slog.Logger, cfg Config, addr net.Addr, p Process) {
 	log.Info("serving", "version", p.Version, "listen", addr.String(), "address", cfg.advertised(addr),
 		"site", cfg.Site, "broker", cfg.Broker, "etcd", cfg.Etcd)
+	if cfg.PlainBehindHTTPS() {
+		log.Warn("--advertise is https and --tls-cert is not given: this server speaks plain HTTP, in which tokens and passwords can be read on the way; that is right only behind a proxy that speaks TLS for it", "advertise", cfg.Advertise)
+	}
 	timing := cfg.Timing()
 	bounds := timing.Bounds()
 	log.Info("takeover bounds", "brokerLost", bounds.BrokerLost, "brokerAndEtcdLeader", bounds.BrokerAndStorageLeader,

@@ -99,5 +99,15 @@ func (v *visit) secrets(ctx context.Context, st *etcd.Store, view *store.View) [
 	if opened == 0 && !known {
 		return nil
 	}
-	return []Finding{fine(what, fmt.Sprintf("It is the Farm's, and opens all %d stored secrets.", opened))}
+	return []Finding{fine(what, "It is the Farm's, and opens "+allSecrets(opened)+".")}
+}
+
+func allSecrets(n int) string {
+	switch n {
+	case 0:
+		return "what the Farm has sealed as its proof; no secret is stored yet"
+	case 1:
+		return "the one stored secret"
+	}
+	return fmt.Sprintf("all %d stored secrets", n)
 }
