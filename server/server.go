@@ -62,7 +62,11 @@ func serve(ctx context.Context, cfg Config, ln net.Listener, st store.Store, p P
 		return err
 	}
 	metrics := newRegistry(p.Version)
-	metrics.MustRegister(newFarmMetrics(st))
+	certificates, err := newCertificateMetrics(cfg)
+	if err != nil {
+		return err
+	}
+	metrics.MustRegister(newFarmMetrics(st), certificates)
 	process := rand.Text()
 	api, err := newAPI(cfg, st, metrics, process, p.Version, log)
 	if err != nil {
