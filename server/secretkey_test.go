@@ -87,8 +87,8 @@ func TestAKeyFileIsNotTouchedIfAStepIsNotItsTurn(t *testing.T) {
 	if err := RetireSecretKeys(file, &out); err == nil || !strings.Contains(err.Error(), "quorate secret-key promote") {
 		t.Errorf("retire: %v", err)
 	}
-	if err := AddSecretKey(file, &out); err == nil {
-		t.Error("a second key waits")
+	if err := AddSecretKey(file, &out); err == nil || strings.Contains(err.Error(), "keyset:") {
+		t.Errorf("a second key waits: %v", err)
 	}
 	if contentOf(t, file) != text {
 		t.Error("the file has changed")
@@ -138,8 +138,11 @@ func TestSealingAnewNeedsAFarmAndItsKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	out.Reset()
-	if err := Reseal(t.Context(), ResealConfig{StorageConfig: cfg}, &out, &out); err != nil || !strings.Contains(out.String(), "0 of 0 passwords were encrypted anew") {
+	if err := Reseal(t.Context(), ResealConfig{StorageConfig: cfg}, &out, &out); err != nil || !strings.Contains(out.String(), "There is nothing to encrypt anew: what is stored (passwords: 0)") {
 		t.Errorf("%v: %s", err, out.String())
+	}
+	if !strings.Contains(out.String(), "It is the only key there. To replace it: quorate secret-key add") {
+		t.Errorf("with one key: %s", out.String())
 	}
 	other := cfg
 	other.SecretKeyFile, _ = keyText(t)

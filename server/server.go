@@ -154,12 +154,15 @@ func announce(log *slog.Logger, cfg Config, addr net.Addr, p Process) {
 	bounds := timing.Bounds()
 	log.Info("takeover bounds", "brokerLost", bounds.BrokerLost, "brokerAndEtcdLeader", bounds.BrokerAndStorageLeader,
 		"plannedMove", bounds.PlannedMove, "ttl", timing.TTL, "margin", timing.Margin)
+	if cfg.Broker == "" || cfg.LogFormat == "json" {
+		return // nobody reads it, or it is said in the log
+	}
 	fmt.Fprintf(p.Stdout, "A crashed broker's Providers are taken over within %v; if an etcd leader dies too, within %v.\n",
 		bounds.BrokerLost, bounds.BrokerAndStorageLeader)
 }
 
 func newLogger(cfg Config, w io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: cfg.LogLevel}
+	options := &slog.HandlerOptions{Level: slog.Level(cfg.LogLevel)}
 	var h slog.Handler = slog.NewTextHandler(w, options)
 	if cfg.LogFormat == "json" {
 		h = slog.NewJSONHandler(w, options)

@@ -16,7 +16,7 @@ type secretKeyCommand struct {
 }
 
 type keyFile struct {
-	File string `arg:"" help:"A file for --secret-key-file. It is replaced in one step; who may read it stays."`
+	File string `arg:"" help:"The file that --secret-key-file names. It is rewritten as a whole or not at all; who may read it stays the same."`
 }
 
 type (
