@@ -59,7 +59,7 @@ func TestTheInstallationHolds(t *testing.T) {
 		{"Here", nil},
 		{"On machines 1, 2 and 3", []string{`restored snapshot`}},
 		{"On machines 1, 2 and 3", nil},
-		{"On machine 1", []string{`1 epochs were raised by 1000000`}},
+		{"On machine 1", []string{`1 epoch was raised by 1000000`}},
 		{"On machines 1, 2, 3 and 4", nil},
 		{"On machine 1", []string{`(cb-\d online active\n){3}cb-4 online standby`, `vc-1 is connected at cb-\d, epoch 10000\d\d\n`, ` 0 to mend`}},
 
@@ -93,9 +93,9 @@ func TestTheInstallationHolds(t *testing.T) {
 		{"On machines 1, 2, 3 and 4", nil},
 		{"On machine 1", []string{`1 of 1 passwords were encrypted anew, the proof of the key too`}},
 		{"Here", []string{`secret.key.retired-\d+: it opens`}},
-		{"On machine 1", []string{`opens all 1 stored secrets`, ` 0 to mend`}},
+		{"On machine 1", []string{`opens the one stored secret`, ` 0 to mend`}},
 		{"On machines 1, 2, 3 and 4", nil},
-		{"On machine 1", []string{`vc-1 is connected at cb-\d`, `opens all 1 stored secrets`, ` 0 to mend`}},
+		{"On machine 1", []string{`vc-1 is connected at cb-\d`, `opens the one stored secret`, ` 0 to mend`}},
 	})
 	in.givePCs()
 	in.confined()
