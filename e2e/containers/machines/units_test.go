@@ -11,9 +11,10 @@ import (
 func (in *installation) givePCs() {
 	in.t.Helper()
 	in.on(4).run(`. /etc/quorate/admin.sh
+ADDRESS=${QUORATE_LISTEN%:*}
 systemd-run --quiet --unit=pcs quorate simulator pcs
 for N in 1 2 3 4 5 6; do
-    ask -f $SITE/providers -d '{"id":"pool-'$N'","type":"remotepc","options":{"machines":[{"id":"pc-'$N'","address":"10.0.0.4:3389"}]}}' >/dev/null
+    ask -f $SITE/providers -d '{"id":"pool-'$N'","type":"remotepc","options":{"machines":[{"id":"pc-'$N'","address":"'$ADDRESS':3389"}]}}' >/dev/null
 done`)
 	in.whole()
 }
