@@ -128,14 +128,14 @@ func (in *installation) moved() {
 	}
 }
 
-// nothingLeft holds that no private key is left where it was only on its way.
+// nothingLeft holds that no secret is left where it was only on its way.
 func (in *installation) nothingLeft() {
 	in.t.Helper()
 	if left, _ := filepath.Glob(filepath.Join(in.dir, "out", "machine-*")); len(left) > 0 {
 		in.t.Errorf("here are left %v", left)
 	}
 	for n := range in.at {
-		if left := in.on(n).run("find /root -newer /usr/local/bin/quorate -type f"); left != "" {
+		if left := in.on(n).run("find /root -name machine -o -name '*.key' -o -name '*.token' -o -name '*.snapshot'"); left != "" {
 			in.t.Errorf("on machine %d are left:\n%s", n, left)
 		}
 	}
