@@ -32,10 +32,10 @@ restart_member() {
 	await 120 "$own" healthy $own && echo "$own is healthy"
 }
 
-# await SECONDS WHAT COMMAND: wait until a command succeeds. What it says is shown
-# whenever that changes.
+# await SECONDS WHAT COMMAND: wait until a command succeeds, for so long or PATIENCE.
+# What it says is shown whenever that changes.
 await() {
-	local end=$((SECONDS + $1)) what=$2 said before=
+	local end=$((SECONDS + ${PATIENCE:-$1})) what=$2 said before=
 	shift 2
 	until said=$("$@"); do
 		[ "$said" = "$before" ] || echo "waiting for $what: $said" >&2
