@@ -19,15 +19,25 @@ parties() {
 	for N in "${!IP[@]}"; do echo "cb-$N=${IP[$N]}"; done
 }
 
-# give N FOLDER FILE...: put files into the folder that machine N will get.
-give() { (umask 077 && mkdir -p "out/machine-$1/$2" && { [ $# -lt 3 ] || cp "${@:3}" "out/machine-$1/$2/"; }); }
+# give N FOLDER FILE...: put files into the folder that machine N will get. If one is
+# missing or empty, copy_to will refuse.
+give() {
+	local F
+	(umask 077 && mkdir -p "out/machine-$1/$2")
+	for F in "${@:3}"; do
+		[ -s "$F" ] && (umask 077 && cp "$F" "out/machine-$1/$2/") && continue
+		echo "machine $1 lacks $F" >&2
+		touch "out/machine-$1/incomplete"
+		return 1
+	done
+}
 
 # copy_to N...: bring the folders to the machines, as `machine` in root's home.
 # What lay there is gone first, and nothing stays here.
 copy_to() {
 	local N
 	for N in "$@"; do
-		if cp systemd/put.sh "out/machine-$N/" && tar -C "out/machine-$N" -c . |
+		if [ ! -e "out/machine-$N/incomplete" ] && cp systemd/put.sh "out/machine-$N/" && tar -C "out/machine-$N" -c . |
 			on "$N" 'umask 077 && rm -rf machine && mkdir machine && tar -C machine -x --no-same-owner'; then
 			rm -r "out/machine-$N"
 			echo "machine $N has its files"
@@ -51,6 +61,7 @@ broker_settings() {
 	local N members=
 	for N in $MEMBERS; do members+=${members:+,}https://${IP[$N]}:2379; done
 	give "$1" quorate
+	[ -s "$2" ] || give "$1" quorate "$2" || return
 	sed "s/cb-[0-9][0-9]*/cb-$1/
 		s|^\(QUORATE_LISTEN=\).*\(:[0-9]*\)$|\1${IP[$1]}\2|
 		s|^\(QUORATE_ADVERTISE=https://\).*\(:[0-9]*\)$|\1${IP[$1]}\2|
@@ -71,6 +82,7 @@ member_settings() {
 	local N cluster=
 	for N in $MEMBERS; do cluster+=${cluster:+,}etcd-$N=https://${IP[$N]}:2380; done
 	give "$1" etcd
+	[ -s "$2" ] || give "$1" etcd "$2" || return
 	sed "/_CLUSTER=/!s/etcd-[0-9][0-9]*/etcd-$1/
 		/LISTEN_PEER\|LISTEN_CLIENT\|ADVERTISE/s|//.*:|//${IP[$1]}:|
 		/METRICS/s|,http://[^,]*:|,http://${IP[$1]}:|
