@@ -18,7 +18,7 @@ restart_server() {
 		await 300 "the Site to spare $QUORATE_BROKER" stoppable || return
 	fi
 	systemctl restart quorate
-	await 120 "$QUORATE_BROKER" ready && echo "$QUORATE_BROKER is ready"
+	await 120 "$QUORATE_BROKER to be ready" ready && echo "$QUORATE_BROKER is ready"
 }
 
 # restart_member: restart this machine's member of etcd if the others are well, and
@@ -27,9 +27,9 @@ restart_member() {
 	local own others
 	own=$(. /etc/etcd/etcd.env; echo $ETCD_ADVERTISE_CLIENT_URLS)
 	others=$(echo ${QUORATE_ETCD//,/ } | xargs -n 1 | grep -vxF $own | xargs | tr ' ' ,)
-	await 60 "the other members of etcd, which must not be fewer" healthy $others || return
+	await 60 "the other members of etcd to be healthy" healthy $others || return
 	systemctl restart etcd
-	await 120 "$own" healthy $own && echo "$own is healthy"
+	await 120 "$own to be healthy" healthy $own && echo "$own is healthy"
 }
 
 # await SECONDS WHAT COMMAND: wait until a command succeeds, for so long or PATIENCE.
