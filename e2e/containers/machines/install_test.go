@@ -68,7 +68,7 @@ func TestTheInstallationHolds(t *testing.T) {
 		{on: "Here"},
 		{members, []string{`restored snapshot`}},
 		{on: members},
-		{"On machine 1", []string{`1 epochs were raised by 1000000`}},
+		{"On machine 1", []string{`1 epoch was raised by 1000000`}},
 		{on: everywhere},
 		{"On machine 1", []string{`(cb-\d online (?:active|idle|standby|activated)\n){4}`, `vc-1 is connected at cb-\d, epoch 10000\d\d\n`, ` 0 to mend`}},
 
@@ -105,9 +105,9 @@ func TestTheInstallationHolds(t *testing.T) {
 		{everywhere, []string{`is ready`}},
 		{"On machine 1", []string{`1 of 1 passwords were encrypted anew, the proof of the key too`}},
 		{"Here", []string{`secret.key.retired-\d+: it opens`}},
-		{"On machine 1", []string{`opens (?:all 1|the one) stored secret`, ` 0 to mend`}},
+		{"On machine 1", []string{`opens the one stored secret`, ` 0 to mend`}},
 		{everywhere, []string{`is ready`}},
-		{"On machine 1", []string{`vc-1 is connected at cb-\d`, `opens (?:all 1|the one) stored secret`, ` 0 to mend`}},
+		{"On machine 1", []string{`vc-1 is connected at cb-\d`, `opens the one stored secret`, ` 0 to mend`}},
 	})
 	in.nothingLeft()
 	in.givePCs()
