@@ -1,7 +1,7 @@
 #!/bin/sh
 # Starts the compose cluster and waits until every Provider is connected. In one
-# that is running, servers are replaced one after the other, so that a new image
-# costs no majority.
+# that is running, members of etcd and servers are replaced one after the other, so
+# that a new image costs no majority.
 #
 #   PROJECT=name        another cluster beside the first; with ports of its own
 #   QUORATE_PORT=9080   the first of the four servers' ports; 8080 unless it is said
@@ -40,6 +40,14 @@ start() {
 }
 
 if [ -n "$("$here/compose.sh" ps -q cb-1 2>/dev/null)" ]; then
+	for member in etcd-1 etcd-2 etcd-3; do
+		"$here/compose.sh" up -d --no-build --no-deps "$member"
+		tries=60
+		until "$here/compose.sh" exec -T "$member" etcdctl endpoint health >/dev/null 2>&1; do
+			[ $((tries -= 1)) -gt 0 ] || { echo "$member is not healthy: its log says why." >&2; exit 1; }
+			sleep 1
+		done
+	done
 	for server in cb-4 cb-3 cb-2 cb-1; do # the standby first: it stands in for the others
 		"$here/compose.sh" up -d --no-build --no-deps "$server"
 		ready "$server" --home >/dev/null
