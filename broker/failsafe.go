@@ -20,6 +20,8 @@ type word struct {
 	seen     farm.Revision // of the View in which it was given
 	deciding bool
 	doubt    time.Time // what was decided may still come to be stored until then
+	decided  int       // counts what was decided
+	shown    int       // so much of it is in the View, for sure
 }
 
 // doubtLasts is for how long a write whose fate is not known may still be stored.
@@ -34,7 +36,7 @@ func (l *Line) leave(here *life, verdict uint64) bool {
 	view := here.Store.Latest()
 	p := view.Sites[here.Site]
 	now := time.Now()
-	if p == nil || here.acked.Load() || l.deciding || now.Before(l.doubt) || !holdsWithoutStorage(p) || p.Seats.Value.Epoch != verdict {
+	if p == nil || here.acked.Load() || l.deciding || l.shown != l.decided || !holdsWithoutStorage(p) || p.Seats.Value.Epoch != verdict {
 		return false
 	}
 	l.given, l.seen = now.Add(farm.WordLasts), view.Revision
@@ -60,10 +62,33 @@ func (l *Line) decide(p *farm.Picture, do func() error) (wait time.Duration, err
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.deciding = false
+	l.decided++
 	if err != nil && !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrDeposed) {
 		l.doubt = time.Now().Add(doubtLasts)
 	}
 	return 0, err
+}
+
+// show asks storage for a View that holds all that was decided, if there is doubt
+// that the one there is does: who has stored another verdict, and has lost storage
+// before seeing it, must not promise on the one before.
+func (l *Line) show(ctx context.Context, st store.Store) {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	decided := l.decided
+	open := decided != l.shown && !l.deciding && !time.Now().Before(l.doubt)
+	l.mu.Unlock()
+	if !open {
+		return
+	}
+	if _, err := st.Current(ctx); err != nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.shown = decided
 }
 
 // bound returns how long what is promised lasts; if it does not, nothing is
@@ -130,7 +155,7 @@ func (l *life) tellWithout(kept bool) {
 	l.Log.Warn("serving without storage has ended", "storageAnswers", l.acked.Load())
 }
 
-// allLeave asks everybody who may decide.
+// allLeave asks everybody who may decide, itself too.
 func (l *life) allLeave(ctx context.Context) bool {
 	p := l.Store.Latest().Sites[l.Site]
 	if p == nil || !holdsWithoutStorage(p) || !p.Alive(l.me) || l.session.Lost() {
@@ -141,6 +166,9 @@ func (l *life) allLeave(ctx context.Context) bool {
 	var refused atomic.Bool
 	for _, id := range v.Deciders() {
 		if id == l.Broker {
+			if !l.Line.leave(l, v.Epoch) { // it must not decide either
+				return false
+			}
 			continue
 		}
 		asking.Go(func() {

@@ -83,6 +83,33 @@ func TestOneSeatThatDoesNotAnswerEndsIt(t *testing.T) {
 	})
 }
 
+// Who has decided something that it has not seen stored promises nobody anything,
+// itself neither, until it has.
+func TestWhoHasDecidedPromisesOnceItHasSeenIt(t *testing.T) {
+	inLab(t, func(l *lab) {
+		l.served(3, 0)
+		for id := range l.brokers {
+			l.cut(id, true)
+		}
+		time.Sleep(time.Minute)
+		l.acts(3, 0)
+		line := l.net.lines["cb-2"]
+		line.mu.Lock()
+		line.decided++
+		line.mu.Unlock()
+		l.acts(0, farm.WordLasts)
+		for id := range l.brokers {
+			l.cut(id, false)
+		}
+		l.connected(three...)
+		line.mu.Lock()
+		defer line.mu.Unlock()
+		if line.decided != line.shown {
+			t.Errorf("it has decided %d times, and seen %d", line.decided, line.shown)
+		}
+	})
+}
+
 // Who gets storage back first decides, when it has kept its word and the others
 // have stopped.
 func TestWhoHasStorageAgainDecidesAfterItsWord(t *testing.T) {
