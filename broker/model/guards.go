@@ -15,5 +15,5 @@ type without struct {
 	releasing     bool // who was taken a Provider from is waited for
 	check         bool // the permit is asked before every call
 	death         bool // the guard revokes the lease only of a dead process
-	others        bool // a broker registers only when its former life is gone
+
 }

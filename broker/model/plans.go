@@ -39,6 +39,7 @@ func (m protocol) planSteps(s ownership, i int8, take func(step, ownership)) {
 func (p plan) next() record {
 	r := p.was
 	switch p.wants {
+	case noPlan:
 	case assign:
 		r = record{owner: p.to, ownerLive: p.live, target: nobody, releasing: nobody}
 	case target:

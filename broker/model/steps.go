@@ -102,8 +102,9 @@ func (m protocol) processSteps(b broker, i int8, do doing) {
 // lifeSteps: it registers, renews, learns that it is lost, leaves, is elected.
 func (m protocol) lifeSteps(s ownership, b broker, i int8, do doing) {
 	switch b.process {
+	case dead:
 	case joining:
-		if !b.present || m.others {
+		if !b.present {
 			do("registers", false, func(s *ownership, b *broker) {
 				s.end(i)
 				b.process, b.present, b.mine, b.lease = member, true, true, m.leaseOf(i)
