@@ -15,7 +15,7 @@ ETCD_VERSION = $(shell go list -m -f '{{.Version}}' go.etcd.io/etcd/server/v3)
 DOCKER      ?= $(shell for d in docker /usr/bin/docker; do \
 	{ $$d buildx version || $$d --version | grep -E 'version (18|19|20)\.'; } >/dev/null 2>&1 && { echo $$d; exit; }; done; echo docker)
 
-.PHONY: list run build test test-containers check vet lint fmt openapi openapi-current bench-takeover fuzz rootfs images up demo token down clean
+.PHONY: list run build test model test-containers check vet lint fmt openapi openapi-current bench-takeover fuzz rootfs images up demo token down clean
 
 list: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,7 +28,10 @@ build: ## bin/quorate, one static binary
 
 test: ## All tests, with the race detector; those of containers need a Docker engine
 	go test -race -timeout 15m ./...
-	$(MAKE) test-containers
+	$(MAKE) model test-containers
+
+model: ## Search every state of the model of the ownership protocol; -v tells how many: ARGS=-v
+	go test -count=1 -timeout 20m $(ARGS) ./broker/model
 
 test-containers: ## The tests of the images, the compose cluster, and an installation on machines
 	DOCKER=$(DOCKER) go -C e2e/containers test -count=1 -timeout 20m $(ARGS) .
