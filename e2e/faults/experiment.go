@@ -86,7 +86,7 @@ func (l *lab) open(ctx context.Context) (err error) {
 	}
 	l.witness, l.isPool, l.where = newWitness(), map[string]bool{}, map[string]string{}
 	var addresses []string
-	for i := range l.vcenters + l.settings.pools {
+	for i := range l.vcenters + l.pools {
 		addresses = append(addresses, fmt.Sprintf("10.77.1.%d", i+1))
 	}
 	if l.place, err = l.net.join("providers", "10.77.0.30", addresses...); err != nil {
@@ -187,7 +187,7 @@ func (l *lab) startBrokers() error {
 	return nil
 }
 
-const pcs = 2 // of each pool
+const pcs = 2 // of each pool; one more comes and goes
 
 // startProviders runs the simulators, with a witness before each.
 func (l *lab) startProviders(ctx context.Context, addresses []string) error {
@@ -220,6 +220,7 @@ func (l *lab) startProviders(ctx context.Context, addresses []string) error {
 				return err
 			}
 		}
+		go l.witness.flicker(ctx, l.place, id, fmt.Sprintf("%s:%d", address, 3389+pcs))
 	}
 	return nil
 }
@@ -238,7 +239,7 @@ func (l *lab) furnish(ctx context.Context) error {
 		body := map[string]any{"id": id}
 		if l.isPool[id] {
 			var machines []map[string]string
-			for j := range pcs {
+			for j := range pcs + 1 {
 				machines = append(machines, map[string]string{"id": fmt.Sprint("pc-", j+1), "address": fmt.Sprintf("%s:%d", l.where[id], 3389+j)})
 			}
 			body["type"] = "remotepc"

@@ -58,6 +58,8 @@ type eye struct {
 	faults  []string // against the rules
 	changes int      // of owners
 	gaps    int      // what was compacted before it was seen
+
+	reported int // writes of agents
 }
 
 func newEye(c *clientv3.Client) *eye {
@@ -135,7 +137,7 @@ func (e *eye) see(events []*clientv3.Event, revision int64, exact bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.revision = max(e.revision, revision)
-	var owned []*clientv3.Event
+	var owned, told []*clientv3.Event
 	for _, ev := range events {
 		kind, name := split(string(ev.Kv.Key))
 		switch kind {
@@ -151,6 +153,9 @@ func (e *eye) see(events []*clientv3.Event, revision int64, exact bool) {
 			var r report
 			_ = json.Unmarshal(ev.Kv.Value, &r)
 			e.reports[name] = r
+			told = append(told, ev)
+		case "hosts":
+			told = append(told, ev)
 		case "owners":
 			owned = append(owned, ev)
 		}
@@ -162,8 +167,27 @@ func (e *eye) see(events []*clientv3.Event, revision int64, exact bool) {
 		e.judge(name, e.owners[name], next, revision, exact)
 		e.owners[name] = next
 	}
+	if exact {
+		e.fenced(told, revision)
+	}
 	close(e.changed)
 	e.changed = make(chan struct{})
+}
+
+// fenced holds what agents have written against the epoch that it was written in.
+func (e *eye) fenced(told []*clientv3.Event, revision int64) {
+	for _, ev := range told {
+		if ev.Type != clientv3.EventTypePut {
+			continue
+		}
+		e.reported++
+		kind, name := split(string(ev.Kv.Key))
+		var r report
+		_ = json.Unmarshal(ev.Kv.Value, &r)
+		if is := e.owners[name]; r.Epoch != is.Epoch || is.Broker == "" {
+			e.faults = append(e.faults, fmt.Sprintf("revision %d, %s: an agent of epoch %d wrote its %s when it was %s's at epoch %d", revision, name, r.Epoch, kind, is.Broker, is.Epoch))
+		}
+	}
 }
 
 // judge holds a change of owner against the rules.
@@ -201,7 +225,7 @@ func split(key string) (kind, name string) {
 	switch len(parts) {
 	case 2:
 		return parts[0], ""
-	case 3:
+	case 3, 4: // a Host's name is of no interest
 		return parts[0], parts[2]
 	}
 	return "", ""

@@ -69,6 +69,7 @@ type verdict struct {
 	Late     int           `json:"lateArrivals"` // sent in time, delivered after the next owner's first call
 	Latest   time.Duration `json:"latestNanoseconds"`
 	Changes  int           `json:"ownerChanges"`
+	Reports  int           `json:"agentsWrites"`
 	Gaps     int           `json:"compactedUnseen"`
 
 	Operations   int    `json:"operations"`
@@ -110,7 +111,7 @@ func (v *verdict) judge(l *lab, history []operation) error {
 	}
 
 	l.eye.mu.Lock()
-	v.Changes, v.Gaps = l.eye.changes, l.eye.gaps
+	v.Changes, v.Reports, v.Gaps = l.eye.changes, l.eye.reported, l.eye.gaps
 	for _, f := range l.eye.faults {
 		v.wrong("%s", f)
 	}

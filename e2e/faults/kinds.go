@@ -32,6 +32,7 @@ type fault struct {
 func kinds() []kind {
 	return []kind{
 		{"kill", "kill -9 of a server; its guard starts it again", 6, false, drawKill},
+		{"kill-two", "kill -9 of two servers, one a moment after the other", 4, false, drawKillTwo},
 		{"stop", "SIGTERM of a guard, and a start later", 2, false, drawStop},
 		{"host", "a broker's machine is lost without a word, and comes back", 4, false, drawHost},
 		{"pause", "SIGSTOP of a server", 6, false, drawPause},

@@ -13,6 +13,21 @@ func drawKill(l *lab, r *rand.Rand) fault {
 	return fault{what: h.id, brokers: []string{h.id}, hit: func(context.Context) error { h.signal(syscall.SIGKILL, false); return nil }}
 }
 
+// drawKillTwo lets the second one die while the first one is being replaced.
+func drawKillTwo(l *lab, r *rand.Rand) fault {
+	two, gap := r.Perm(len(l.hosts))[:2], between(r, 500*time.Microsecond, 20*time.Millisecond)
+	a, b := l.hosts[two[0]], l.hosts[two[1]]
+	return fault{what: fmt.Sprintf("%s, and %s %v later", a.id, b.id, gap), brokers: []string{a.id, b.id}, hit: func(ctx context.Context) error {
+		second := b.server()
+		a.signal(syscall.SIGKILL, false)
+		wait(ctx, gap)
+		if second != 0 {
+			_ = syscall.Kill(second, syscall.SIGKILL)
+		}
+		return nil
+	}}
+}
+
 func drawStop(l *lab, r *rand.Rand) fault {
 	h := l.oneHost(r)
 	return fault{what: h.id, hold: between(r, 100*time.Millisecond, 3*time.Second), brokers: []string{h.id},

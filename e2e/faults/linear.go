@@ -30,11 +30,10 @@ func register() porcupine.Model {
 			case opRead:
 				return value == op.read, value
 			case opReplace:
-				if value != op.expected {
-					return false, value
-				}
+				return value == op.expected, op.wrote
+			default:
+				return true, op.wrote
 			}
-			return true, op.wrote
 		},
 		DescribeOperation: func(input, _ any) string { return fmt.Sprintf("%+v", input) },
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"math/rand/v2"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -108,6 +109,38 @@ func (w *witness) pass(ctx context.Context, at *node, provider string, in net.Co
 		_, _ = io.Copy(in, out)
 	})
 	both.Wait()
+}
+
+// flicker is a PC that is switched on and off all the time, so that there is
+// always something to report of its pool.
+func (w *witness) flicker(ctx context.Context, at *node, provider, listen string) {
+	for ctx.Err() == nil {
+		on, cancel := context.WithTimeout(ctx, 100*time.Millisecond+rand.N(500*time.Millisecond))
+		_ = inside(at.ns, func() error {
+			l, err := new(net.ListenConfig).Listen(on, "tcp", listen)
+			if err != nil {
+				return err
+			}
+			context.AfterFunc(on, func() { _ = l.Close() })
+			go w.hangUp(l, provider)
+			return nil
+		})
+		<-on.Done()
+		cancel()
+		wait(ctx, 100*time.Millisecond+rand.N(500*time.Millisecond))
+	}
+}
+
+func (w *witness) hangUp(l net.Listener, provider string) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		host, _, _ := net.SplitHostPort(c.RemoteAddr().String())
+		w.note(provider, w.brokers[host])
+		_ = c.Close()
+	}
 }
 
 // noting notes what is read from it.

@@ -116,12 +116,12 @@ func (v *verdict) print(out io.Writer) {
 %d faults in %v, seed %d
 calls           %d recorded, %d overlaps
 arrivals        %d seen by the witness, %d sent in time and delivered after the next owner's first call (at most %v)
-owner changes   %d, each judged (%d times history was compacted unseen)
+owner changes   %d, each judged, as %d writes of agents (%d times history was compacted unseen)
 clients         %d operations, %d of them with an unknown end; linearizable: %s
 abandoned       judged %d times; the last call came %v after the fault began
 goroutines      %v
 `, len(v.Faults), v.Took.Round(time.Second), v.Seed, v.Calls, len(v.Overlaps), v.Arrivals, v.Late, v.Latest.Round(time.Millisecond),
-		v.Changes, v.Gaps, v.Operations, v.Unknown, v.Linearizable, v.Silences, v.Loudest.Round(time.Millisecond), v.Goroutines)
+		v.Changes, v.Reports, v.Gaps, v.Operations, v.Unknown, v.Linearizable, v.Silences, v.Loudest.Round(time.Millisecond), v.Goroutines)
 	for _, wrong := range v.Wrong {
 		fmt.Fprintln(out, "WRONG:", wrong)
 	}
