@@ -117,6 +117,7 @@ func (v *verdict) judge(l *lab, history []operation) error {
 	}
 	l.eye.mu.Unlock()
 
+	v.Wrong = append(v.Wrong, l.complaints()...)
 	said, judged, worst := loud(v.Faults, calls)
 	v.Silences, v.Loudest = judged, worst
 	for _, s := range said {
