@@ -51,6 +51,29 @@ func TestOverlaps(t *testing.T) {
 	}
 }
 
+func TestTakeovers(t *testing.T) {
+	calls := []server.Call{call(1, "cb-1", 1), call(5, "cb-1", 1), call(9, "cb-2", 2), call(30, "cb-1", 3)}
+	d := done{Kind: "kill", begin: 4, end: 20, alone: true, fault: fault{brokers: []string{"cb-1"}}}
+	if got := takeovers([]done{d}, calls); len(got["kill"]) != 1 || got["kill"][0] != 5 {
+		t.Errorf("%v", got)
+	}
+	d.fault.brokers = []string{"cb-2"}
+	if got := takeovers([]done{d}, calls); len(got) != 0 {
+		t.Errorf("cb-2 owned nothing: %v", got)
+	}
+}
+
+func TestWhoShouldBeSilentIsHeard(t *testing.T) {
+	s := int64(time.Second)
+	d := done{begin: 10 * s, end: 20 * s, alone: true, fault: fault{silent: []string{"cb-1"}, bound: 2 * time.Second}}
+	if found, judged, _ := loud([]done{d}, []server.Call{call(11*s, "cb-1", 1), call(15*s, "cb-2", 2), call(21*s, "cb-1", 3)}); len(found) != 0 || judged != 1 {
+		t.Errorf("%v", found)
+	}
+	if found, _, _ := loud([]done{d}, []server.Call{call(15*s, "cb-1", 1)}); len(found) != 1 {
+		t.Errorf("%v", found)
+	}
+}
+
 func TestTheWitnessTellsWhoCameLate(t *testing.T) {
 	s := int64(time.Second)
 	calls := []server.Call{call(1*s, "cb-1", 1), call(2*s, "cb-2", 2)}

@@ -14,10 +14,6 @@ import (
 	"github.com/quorate/quorate/server"
 )
 
-// tolerance is what a busy machine may add to the bound within which everything
-// is abandoned.
-const tolerance = time.Second
-
 // loud finds calls of brokers that should have been silent: that had no etcd for
 // longer than their lease, or no majority for longer than that takes to be seen.
 // Rounds of several faults say nothing about it.
@@ -33,7 +29,7 @@ func loud(all []done, calls []server.Call) (found []string, judged int, worst ti
 				continue
 			}
 			worst = max(worst, time.Duration(c.At-d.begin))
-			if c.At > begin+int64(tolerance) {
+			if c.At > begin+int64(d.fault.slack) {
 				found = append(found, fmt.Sprintf("fault %d, %s %s: %s made a call to %s %v after it began", d.Number, d.Kind, d.What, c.Broker, c.Provider, time.Duration(c.At-d.begin)))
 				break
 			}
@@ -79,6 +75,8 @@ type verdict struct {
 	Silences int           `json:"silences"` // how often it was judged whether everything was abandoned
 	Loudest  time.Duration `json:"latestCallNanoseconds"`
 
+	Takeovers map[string][]time.Duration `json:"takeoversNanoseconds"` // until a next owner's first call
+
 	Goroutines map[string][2]int `json:"goroutines"` // at first and at last
 	Wrong      []string          `json:"wrong"`
 }
@@ -100,6 +98,7 @@ func (v *verdict) judge(l *lab, history []operation) error {
 	if v.Calls == 0 {
 		v.wrong("no server has recorded a call")
 	}
+	v.Takeovers = takeovers(v.Faults, calls)
 	arrivals := l.witness.all()
 	found := lates(calls, arrivals)
 	v.Arrivals, v.Late = len(arrivals), len(found)

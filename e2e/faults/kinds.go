@@ -24,9 +24,12 @@ type fault struct {
 	hit  func(context.Context) error
 	heal func(context.Context) error // nil: it heals by itself
 
+	chosen func() string // what was found to hit, if that depends on how things are
+
 	brokers []string      // whose network or processes are not as they should be
 	silent  []string      // who must not make calls while it lasts,
-	bound   time.Duration // after that
+	bound   time.Duration // after that,
+	slack   time.Duration // and what a busy machine may add; 0 for who stops by its own clock
 }
 
 func kinds() []kind {

@@ -83,7 +83,7 @@ func drawCutEtcd(l *lab, r *rand.Rand) fault {
 
 func drawCutPeers(l *lab, r *rand.Rand) fault {
 	h, w := l.oneHost(r), oneWay(r)
-	return l.cutting(fault{what: fmt.Sprintf("%s, %v", h.id, w), hold: cutTime(r)}, w.rules(h.node, l.others(h)...)...)
+	return l.cutting(fault{what: fmt.Sprintf("%s, %v", h.id, w), hold: cutTime(r), brokers: []string{h.id}}, w.rules(h.node, l.others(h)...)...)
 }
 
 func (l *lab) alone(h *host, w way) []rule {
@@ -175,7 +175,7 @@ func drawHalvesAll(l *lab, r *rand.Rand) fault {
 }
 
 func drawApart(l *lab, r *rand.Rand) fault {
-	f := fault{what: "all brokers", hold: between(r, 4*time.Second, 8*time.Second), silent: l.ids(), bound: l.bounds.BrokerOutOfContact}
+	f := fault{what: "all brokers", hold: between(r, 4*time.Second, 8*time.Second), silent: l.ids(), bound: l.bounds.BrokerOutOfContact, slack: 3 * time.Second}
 	var rules []rule
 	for _, h := range l.hosts {
 		for _, other := range l.others(h) {

@@ -32,6 +32,8 @@ func toMember(hold time.Duration, choose func(context.Context) *member, hit, hea
 	return fault{hold: hold,
 		hit:  func(ctx context.Context) error { m = choose(ctx); return hit(m) },
 		heal: func(context.Context) error { return heal(m) },
+
+		chosen: func() string { return m.name },
 	}
 }
 
@@ -40,16 +42,13 @@ func pause(m *member) error    { m.signal(syscall.SIGSTOP); return nil }
 func goOn(m *member) error     { m.signal(syscall.SIGCONT); return nil }
 func runAgain(m *member) error { return m.start() }
 
-func (l *lab) drawn(r *rand.Rand) (func(context.Context) *member, string) {
+func (l *lab) drawn(r *rand.Rand) func(context.Context) *member {
 	m := l.oneMember(r)
-	return func(context.Context) *member { return m }, m.name
+	return func(context.Context) *member { return m }
 }
 
 func drawMember(l *lab, r *rand.Rand) fault {
-	choose, name := l.drawn(r)
-	f := toMember(between(r, 200*time.Millisecond, 5*time.Second), choose, kill, runAgain)
-	f.what = name
-	return f
+	return toMember(between(r, 200*time.Millisecond, 5*time.Second), l.drawn(r), kill, runAgain)
 }
 
 func drawLeader(l *lab, r *rand.Rand) fault {
@@ -57,10 +56,7 @@ func drawLeader(l *lab, r *rand.Rand) fault {
 }
 
 func drawPauseMember(l *lab, r *rand.Rand) fault {
-	choose, name := l.drawn(r)
-	f := toMember(between(r, 200*time.Millisecond, 8*time.Second), choose, pause, goOn)
-	f.what = name
-	return f
+	return toMember(between(r, 200*time.Millisecond, 8*time.Second), l.drawn(r), pause, goOn)
 }
 
 func drawPauseLeader(l *lab, r *rand.Rand) fault {
@@ -71,7 +67,7 @@ func drawLeaderHost(l *lab, r *rand.Rand) fault {
 	h := l.oneHost(r)
 	both := toMember(between(r, time.Second, 6*time.Second), l.leader, kill, runAgain)
 	lost := l.losing(h, fault{})
-	return fault{what: "and " + h.id, hold: both.hold, brokers: []string{h.id},
+	return fault{what: "and " + h.id, hold: both.hold, brokers: []string{h.id}, chosen: both.chosen,
 		hit:  func(ctx context.Context) error { return errors.Join(both.hit(ctx), lost.hit(ctx)) },
 		heal: func(ctx context.Context) error { return errors.Join(both.heal(ctx), lost.heal(ctx)) },
 	}
@@ -79,10 +75,11 @@ func drawLeaderHost(l *lab, r *rand.Rand) fault {
 
 func drawCutLeader(l *lab, r *rand.Rand) fault {
 	var undo func() error
+	var at *member
 	w := oneWay(r)
-	return fault{what: w.String(), hold: cutTime(r),
+	return fault{what: w.String(), hold: cutTime(r), chosen: func() string { return at.name },
 		hit: func(ctx context.Context) (err error) {
-			at := l.leader(ctx)
+			at = l.leader(ctx)
 			var others []*node
 			for _, m := range l.members {
 				if m != at {

@@ -18,7 +18,7 @@ type process struct {
 func start(at *node, log *os.File, binary string, args ...string) (*process, error) {
 	p := &process{cmd: exec.Command(binary, args...), done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = log, log
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	p.cmd.SysProcAttr = attributes()
 	if err := inside(at.ns, p.cmd.Start); err != nil {
 		return nil, fmt.Errorf("starting %s on %s: %w", binary, at.name, err)
 	}

@@ -135,6 +135,9 @@ func (l *lab) do(ctx context.Context, faults []fault, at []time.Duration) ([]don
 			wait(ctx, at[i])
 			hit := f.hit(ctx)
 			d.begin = server.Monotonic()
+			if f.chosen != nil {
+				d.What = strings.TrimSpace(f.chosen() + " " + f.what)
+			}
 			wait(ctx, f.hold)
 			d.end = server.Monotonic()
 			dones[i] = d

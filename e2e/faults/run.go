@@ -42,6 +42,10 @@ func experiment(ctx context.Context, s settings, out io.Writer) (err error) {
 		v.wrong("%v", err)
 	}
 	v.print(out)
+	printTakeovers(out, v.Takeovers, l.bounds)
+	for _, wrong := range v.Wrong {
+		fmt.Fprintln(out, "WRONG:", wrong)
+	}
 	if err := v.write(s.json); err != nil {
 		return err
 	}
@@ -122,9 +126,6 @@ abandoned       judged %d times; the last call came %v after the fault began
 goroutines      %v
 `, len(v.Faults), v.Took.Round(time.Second), v.Seed, v.Calls, len(v.Overlaps), v.Arrivals, v.Late, v.Latest.Round(time.Millisecond),
 		v.Changes, v.Reports, v.Gaps, v.Operations, v.Unknown, v.Linearizable, v.Silences, v.Loudest.Round(time.Millisecond), v.Goroutines)
-	for _, wrong := range v.Wrong {
-		fmt.Fprintln(out, "WRONG:", wrong)
-	}
 }
 
 func (v *verdict) write(path string) error {

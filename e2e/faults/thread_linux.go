@@ -1,30 +1,17 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"net"
 	"os"
-	"os/exec"
 	"runtime"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// missing says what the laboratory needs and does not find; empty: nothing.
-func missing() string {
-	if os.Getuid() != 0 {
-		return "root"
-	}
-	for _, tool := range []string{"ip", "nft", "tc"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			return "the program " + tool
-		}
-	}
-	if text, err := exec.Command("ip", "netns", "exec", "there-is-none", "true").CombinedOutput(); err == nil {
-		return "network namespaces: " + string(text)
-	}
-	return ""
+// attributes of a process that ends with the laboratory.
+func attributes() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
 // inside calls f on a thread that is in the network namespace: sockets that it
@@ -53,15 +40,4 @@ func inside(ns string, f func() error) error {
 	}
 	runtime.UnlockOSThread()
 	return err
-}
-
-// dialer opens connections from a namespace.
-func dialer(ns string) func(ctx context.Context, network, address string) (net.Conn, error) {
-	return func(ctx context.Context, network, address string) (c net.Conn, err error) {
-		err = inside(ns, func() error {
-			c, err = new(net.Dialer).DialContext(ctx, network, address)
-			return err
-		})
-		return c, err
-	}
 }
