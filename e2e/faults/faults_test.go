@@ -86,7 +86,11 @@ func TestTheWitnessTellsWhoCameLate(t *testing.T) {
 	if left := undisturbed(got, []done{cut}); len(left) != 0 {
 		t.Errorf("%+v", left)
 	}
-	cut.fault.brokers = []string{"cb-2"}
+	cut.fault.clear = true
+	if left := undisturbed(got, []done{cut}); len(left) != 1 {
+		t.Errorf("%+v", left)
+	}
+	cut.fault.brokers, cut.fault.clear = []string{"cb-2"}, false
 	if left := undisturbed(got, []done{cut}); len(left) != 1 {
 		t.Errorf("%+v", left)
 	}

@@ -45,7 +45,7 @@ func undisturbed(found []late, all []done) (left []late) {
 	for _, l := range found {
 		from := l.at - int64(l.since) - int64(time.Second)
 		disturbed := slices.ContainsFunc(all, func(d done) bool {
-			return slices.Contains(d.fault.brokers, l.broker) && d.begin <= l.at && d.end+int64(time.Second) >= from
+			return slices.Contains(d.fault.brokers, l.broker) && !d.fault.clear && d.begin <= l.at && d.end+int64(time.Second) >= from
 		})
 		if !disturbed {
 			left = append(left, l)

@@ -26,7 +26,8 @@ type fault struct {
 
 	chosen func() string // what was found to hit, if that depends on how things are
 
-	brokers []string      // whose network or processes are not as they should be
+	brokers []string      // to whom it is done
+	clear   bool          // they run, and nothing is between them and the Providers
 	silent  []string      // who must not make calls while it lasts,
 	bound   time.Duration // after that,
 	slack   time.Duration // and what a busy machine may add; 0 for who stops by its own clock

@@ -77,13 +77,13 @@ func cutTime(r *rand.Rand) time.Duration { return between(r, 300*time.Millisecon
 
 func drawCutEtcd(l *lab, r *rand.Rand) fault {
 	h, w := l.oneHost(r), oneWay(r)
-	f := fault{what: fmt.Sprintf("%s, %v", h.id, w), hold: cutTime(r), brokers: []string{h.id}, silent: []string{h.id}, bound: l.ttl}
+	f := fault{what: fmt.Sprintf("%s, %v", h.id, w), hold: cutTime(r), brokers: []string{h.id}, clear: true, silent: []string{h.id}, bound: l.ttl}
 	return l.cutting(f, w.rules(h.node, l.etcds()...)...)
 }
 
 func drawCutPeers(l *lab, r *rand.Rand) fault {
 	h, w := l.oneHost(r), oneWay(r)
-	return l.cutting(fault{what: fmt.Sprintf("%s, %v", h.id, w), hold: cutTime(r), brokers: []string{h.id}}, w.rules(h.node, l.others(h)...)...)
+	return l.cutting(fault{what: fmt.Sprintf("%s, %v", h.id, w), hold: cutTime(r), brokers: []string{h.id}, clear: true}, w.rules(h.node, l.others(h)...)...)
 }
 
 func (l *lab) alone(h *host, w way) []rule {
@@ -151,7 +151,7 @@ func drawHalves(l *lab, r *rand.Rand) fault {
 func drawHalvesAll(l *lab, r *rand.Rand) fault {
 	a, b := l.sides(r)
 	m := l.oneMember(r)
-	f := fault{what: fmt.Sprint(names(a), " with ", m.name, " from ", names(b)), hold: cutTime(r), brokers: names(a), silent: names(a), bound: l.ttl}
+	f := fault{what: fmt.Sprint(names(a), " with ", m.name, " from ", names(b)), hold: cutTime(r), brokers: names(a), clear: true, silent: names(a), bound: l.ttl}
 	here, there := []*node{m.node}, []*node{}
 	for _, h := range a {
 		here = append(here, h.node)

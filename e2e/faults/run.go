@@ -88,9 +88,6 @@ func (l *lab) experiment(ctx context.Context, v *verdict, out io.Writer) error {
 	v.Faults, harm = l.harm(ctx, out)
 	stopWork()
 	_ = working.Wait()
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
 	if harm == nil {
 		harm = l.rest(ctx)
 	}
