@@ -129,7 +129,7 @@ func TestHistories(t *testing.T) {
 // What a seed draws is always the same.
 func TestASeedRepeatsARun(t *testing.T) {
 	drawn := func(seed uint64) (all []string) {
-		l := &lab{settings: settings{seed: seed}, providers: []string{"vc-1", "pcs-1"}, apis: make([]*api, 4), net: &network{}, witness: newWitness(), place: &node{}, desk: &node{}}
+		l := &lab{settings: settings{seed: seed, together: 5}, providers: []string{"vc-1", "pcs-1"}, apis: make([]*api, 4), net: &network{}, witness: newWitness(), place: &node{}, desk: &node{}}
 		for _, id := range []string{"cb-1", "cb-2", "cb-3", "cb-4"} {
 			l.hosts = append(l.hosts, &host{node: &node{name: id}, id: id})
 		}

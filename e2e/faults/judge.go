@@ -64,6 +64,7 @@ type verdict struct {
 	Arrivals int           `json:"arrivals"`
 	Late     int           `json:"lateArrivals"` // sent in time, delivered after the next owner's first call
 	Latest   time.Duration `json:"latestNanoseconds"`
+	Lates    []string      `json:"lates"`
 	Changes  int           `json:"ownerChanges"`
 	Reports  int           `json:"agentsWrites"`
 	Gaps     int           `json:"compactedUnseen"`
@@ -104,6 +105,7 @@ func (v *verdict) judge(l *lab, history []operation) error {
 	v.Arrivals, v.Late = len(arrivals), len(found)
 	for _, one := range found {
 		v.Latest = max(v.Latest, one.after)
+		v.Lates = append(v.Lates, fmt.Sprintf("%s at %s %v after the next owner's first call, %v after its own last one", one.broker, one.provider, one.after, one.since))
 	}
 	for _, one := range undisturbed(found, v.Faults) {
 		v.wrong("the witness heard %s at %s %v after its next owner's first call, and %v after its own last one", one.broker, one.provider, one.after, one.since)

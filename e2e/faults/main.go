@@ -26,6 +26,7 @@ type settings struct {
 	vcenters int
 	pools    int
 	ttl      time.Duration
+	together int
 	only     string // kinds, with commas between them; empty: all
 	json     string
 	keep     bool
@@ -53,6 +54,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.IntVar(&s.vcenters, "vcenters", 2, "simulated vCenters")
 	flags.IntVar(&s.pools, "pools", 4, "simulated pools of PCs")
 	flags.DurationVar(&s.ttl, "lease-ttl", time.Second, "lease of each broker")
+	flags.IntVar(&s.together, "together", 5, "how many faults at once at most; what is published for one is judged when it is alone")
 	flags.StringVar(&s.only, "only", "", "these kinds of faults, with commas between them; -only list shows all")
 	flags.StringVar(&s.json, "json", "out/faults.json", "where to write the report")
 	flags.BoolVar(&s.keep, "keep", false, "keep logs and data also if nothing failed")

@@ -57,7 +57,7 @@ func (s settings) chosen() (of []kind, err error) {
 // seed and the round's number only.
 func (l *lab) round(of []kind, number int) (faults []fault, at []time.Duration) {
 	r := rand.New(rand.NewPCG(l.seed, uint64(number)))
-	want := []int{1, 1, 1, 2, 2, 3, 4, 5}[r.IntN(8)]
+	want := min([]int{1, 1, 1, 2, 2, 3, 4, 5}[r.IntN(8)], l.together)
 	for len(faults) < want {
 		k := pick(of, r)
 		if k.solo && len(faults) > 0 {
