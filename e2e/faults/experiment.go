@@ -136,7 +136,7 @@ func (l *lab) startEtcd(ctx context.Context) (err error) {
 	dial := dialer(l.desk.ns)
 	l.etcd, err = clientv3.New(clientv3.Config{
 		Endpoints: urls, Logger: zap.NewNop(), DialTimeout: time.Second,
-		DialKeepAliveTime: time.Second, DialKeepAliveTimeout: time.Second, PermitWithoutStream: true,
+		DialKeepAliveTime: 5 * time.Second, DialKeepAliveTimeout: time.Second, // more often is too often for etcd
 		DialOptions: []grpc.DialOption{grpc.WithContextDialer(func(ctx context.Context, a string) (net.Conn, error) { return dial(ctx, "tcp", a) })},
 	})
 	if err != nil {

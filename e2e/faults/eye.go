@@ -21,6 +21,10 @@ const (
 	both   = "/quorate"
 )
 
+// silence is longer than clients let pass without a write: a watch that says
+// nothing is at a member that is away.
+const silence = 2 * time.Second
+
 // owner, seats and report are what of the stored records is judged.
 type owner struct {
 	Broker      string `json:"broker"`
@@ -86,14 +90,22 @@ func (e *eye) watch(ctx context.Context) {
 	if from == 1 {
 		from = e.list(ctx)
 	}
-	for r := range e.client.Watch(clientv3.WithRequireLeader(ctx), both, clientv3.WithPrefix(), clientv3.WithRev(from)) {
-		if err := r.Err(); err != nil {
-			if errors.Is(err, rpctypes.ErrCompacted) {
-				e.list(ctx)
+	news := e.client.Watch(clientv3.WithRequireLeader(ctx), both, clientv3.WithPrefix(), clientv3.WithRev(from))
+	for {
+		select {
+		case r, ok := <-news:
+			if err := r.Err(); !ok || err != nil {
+				if errors.Is(err, rpctypes.ErrCompacted) {
+					e.list(ctx)
+				}
+				return
 			}
+			e.take(r.Events, r.Header.Revision)
+		case <-time.After(silence):
+			return
+		case <-ctx.Done():
 			return
 		}
-		e.take(r.Events, r.Header.Revision)
 	}
 }
 

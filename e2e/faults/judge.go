@@ -17,25 +17,26 @@ import (
 // loud finds calls of brokers that should have been silent: that had no etcd for
 // longer than their lease, or no majority for longer than that takes to be seen.
 // Rounds of several faults say nothing about it.
-func loud(all []done, calls []server.Call) (found []string, judged int, worst time.Duration) {
+func loud(all []done, calls []server.Call) (found []string, last map[string][]time.Duration) {
+	last = map[string][]time.Duration{}
 	for _, d := range all {
 		begin := d.begin + int64(d.fault.bound)
 		if !d.alone || len(d.fault.silent) == 0 || begin >= d.end {
 			continue
 		}
-		judged++
+		var worst server.Call
 		for _, c := range calls {
-			if c.At < d.begin || c.At > d.end || !slices.Contains(d.fault.silent, string(c.Broker)) {
-				continue
-			}
-			worst = max(worst, time.Duration(c.At-d.begin))
-			if c.At > begin+int64(d.fault.slack) {
-				found = append(found, fmt.Sprintf("fault %d, %s %s: %s made a call to %s %v after it began", d.Number, d.Kind, d.What, c.Broker, c.Provider, time.Duration(c.At-d.begin)))
-				break
+			if c.At >= d.begin && c.At <= d.end && slices.Contains(d.fault.silent, string(c.Broker)) {
+				worst = c
 			}
 		}
+		after := time.Duration(max(worst.At-d.begin, 0))
+		last[d.Kind] = append(last[d.Kind], after)
+		if after > d.fault.bound+d.fault.slack {
+			found = append(found, fmt.Sprintf("fault %d, %s %s: %s made a call to %s %v after it began", d.Number, d.Kind, d.What, worst.Broker, worst.Provider, after))
+		}
 	}
-	return found, judged, worst
+	return found, last
 }
 
 // undisturbed are those of the late arrivals for which no fault of the round
@@ -73,8 +74,7 @@ type verdict struct {
 	Unknown      int    `json:"operationsUnknown"`
 	Linearizable string `json:"linearizable"`
 
-	Silences int           `json:"silences"` // how often it was judged whether everything was abandoned
-	Loudest  time.Duration `json:"latestCallNanoseconds"`
+	Silences map[string][]time.Duration `json:"silencesNanoseconds"` // until the last call of who should be silent
 
 	Takeovers map[string][]time.Duration `json:"takeoversNanoseconds"` // until a next owner's first call
 
@@ -119,8 +119,8 @@ func (v *verdict) judge(l *lab, history []operation) error {
 	l.eye.mu.Unlock()
 
 	v.Wrong = append(v.Wrong, l.complaints()...)
-	said, judged, worst := loud(v.Faults, calls)
-	v.Silences, v.Loudest = judged, worst
+	said, last := loud(v.Faults, calls)
+	v.Silences = last
 	for _, s := range said {
 		v.wrong("%s", s)
 	}

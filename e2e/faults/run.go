@@ -42,7 +42,8 @@ func experiment(ctx context.Context, s settings, out io.Writer) (err error) {
 		v.wrong("%v", err)
 	}
 	v.print(out)
-	printTakeovers(out, v.Takeovers, l.bounds)
+	printTimes(out, "until a next owner's first call", v.Takeovers, func(kind string) time.Duration { return bound(kind, l.bounds) })
+	printTimes(out, "until all was abandoned", v.Silences, func(kind string) time.Duration { return abandoned(kind, l) })
 	for _, wrong := range v.Wrong {
 		fmt.Fprintln(out, "WRONG:", wrong)
 	}
@@ -119,10 +120,9 @@ calls           %d recorded, %d overlaps
 arrivals        %d seen by the witness, %d sent in time and delivered after the next owner's first call (at most %v)
 owner changes   %d, each judged, as %d writes of agents (%d times history was compacted unseen)
 clients         %d operations, %d of them with an unknown end; linearizable: %s
-abandoned       judged %d times; the last call came %v after the fault began
 goroutines      %v
 `, len(v.Faults), v.Took.Round(time.Second), v.Seed, v.Calls, len(v.Overlaps), v.Arrivals, v.Late, v.Latest.Round(time.Millisecond),
-		v.Changes, v.Reports, v.Gaps, v.Operations, v.Unknown, v.Linearizable, v.Silences, v.Loudest.Round(time.Millisecond), v.Goroutines)
+		v.Changes, v.Reports, v.Gaps, v.Operations, v.Unknown, v.Linearizable, v.Goroutines)
 }
 
 func (v *verdict) write(path string) error {

@@ -54,17 +54,24 @@ func takeovers(all []done, calls []server.Call) map[string][]time.Duration {
 	return found
 }
 
-// printTakeovers shows them beside their bounds, which do not include connecting.
-func printTakeovers(out io.Writer, found map[string][]time.Duration, b farm.Bounds) {
+// printTimes shows times by kind beside their bounds, which do not include
+// connecting.
+func printTimes(out io.Writer, what string, found map[string][]time.Duration, bound func(kind string) time.Duration) {
 	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(w, "\nuntil a next owner's first call\tn\tp50\tp99\tworst\tbound, connecting not included")
+	fmt.Fprintf(w, "\n%s\tn\tp50\tp99\tworst\tbound, connecting not included\n", what)
 	for _, k := range kinds() {
-		times := found[k.name]
-		if len(times) == 0 || bound(k.name, b) == 0 {
-			continue
+		times, bound := slices.Sorted(slices.Values(found[k.name])), bound(k.name)
+		if len(times) > 0 && bound > 0 {
+			fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\n", k.name, len(times), seconds(times[len(times)/2]), seconds(times[len(times)*99/100]), seconds(times[len(times)-1]), seconds(bound))
 		}
-		slices.Sort(times)
-		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\n", k.name, len(times), seconds(times[len(times)/2]), seconds(times[len(times)*99/100]), seconds(times[len(times)-1]), seconds(bound(k.name, b)))
 	}
 	_ = w.Flush()
+}
+
+// abandoned is within what time everything is abandoned.
+func abandoned(kind string, l *lab) time.Duration {
+	if kind == "apart" {
+		return l.bounds.BrokerOutOfContact
+	}
+	return l.ttl
 }
