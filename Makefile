@@ -15,7 +15,7 @@ ETCD_VERSION = $(shell go list -m -f '{{.Version}}' go.etcd.io/etcd/server/v3)
 DOCKER      ?= $(shell for d in docker /usr/bin/docker; do \
 	{ $$d buildx version || $$d --version | grep -E 'version (18|19|20)\.'; } >/dev/null 2>&1 && { echo $$d; exit; }; done; echo docker)
 
-.PHONY: list run build test model test-containers check vet lint fmt openapi openapi-current bench-takeover fuzz rootfs images up demo token down clean
+.PHONY: list run build test model test-containers check vet lint fmt openapi openapi-current bench-takeover faults fuzz rootfs images up demo token down clean
 
 list: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ openapi-current: ## Fail if the OpenAPI document is not what `make openapi` woul
 
 bench-takeover: ## Measure takeovers: kills with and without a guard, pauses, moves, stops
 	go run ./e2e/bench $(ARGS)
+
+faults: ## Do harm to a Site in network namespaces and look for two owners: ARGS="-minutes 10 -seed 1". Needs root
+	go run ./e2e/faults $(ARGS)
 
 fuzz: ## Fuzz every decoder, FUZZTIME=30s each
 	@set -e; for f in $$(grep -rlE '^func Fuzz' --include='*_test.go' .); do \

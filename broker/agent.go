@@ -66,7 +66,15 @@ func (a *agent) allowed() error {
 	if a.over.Load() {
 		return errSelfStop
 	}
-	return a.permit.check()
+	if a.Calls == nil {
+		return a.permit.check()
+	}
+	at := a.Calls.Now() // before it is allowed: a pause in between must not make it seem later
+	err := a.permit.check()
+	if err == nil {
+		a.Calls.Allowed(Call{Life: a.me, Provider: a.id, Epoch: a.epoch, At: at})
+	}
+	return err
 }
 
 // tell replaces the duty; the keeper alone calls it.

@@ -45,6 +45,7 @@ type Config struct {
 	Line    *Line // to the other brokers; nil: whoever is present is in contact
 	Log     *slog.Logger
 	Metrics prometheus.Registerer // nil: none
+	Calls   Calls                 // nil: none
 }
 
 // presentTold is how often it is said that another life of this broker keeps it

@@ -37,6 +37,7 @@ type Config struct {
 
 	LogLevel  LogLevel `name:"log-level" help:"debug, info, warn or error." default:"${log_level}"`
 	LogFormat string   `name:"log-format" help:"text or json." default:"${log_format}"`
+	CallLog   string   `name:"call-log" help:"File to append every request to a Provider to, when it was allowed: for tests." hidden:"" placeholder:"FILE"`
 }
 
 // LogLevel is a level of the log, by its name.

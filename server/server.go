@@ -81,6 +81,14 @@ func serve(ctx context.Context, cfg Config, ln net.Listener, st store.Store, p P
 	}
 	bc := brokerConfig(cfg, st, ln.Addr(), p.Version)
 	bc.Process, bc.Line, bc.Metrics, bc.Log = process, line, metrics, log
+	if cfg.CallLog != "" {
+		calls, err := openCallLog(cfg.CallLog, cfg.Site, log)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = calls.file.Close() }()
+		bc.Calls = calls
+	}
 	announce(log, cfg, ln.Addr(), p)
 
 	// Each stops after the one above it: the API answers while the broker hands
