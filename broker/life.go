@@ -28,8 +28,9 @@ type life struct {
 	contacts   *contacts
 	contactKey []byte
 
-	saying sync.Mutex    // held while said is replaced, in storage and here
+	saying chan struct{} // full while said is replaced, in storage and here
 	said   farm.Presence // what the presence says
+	unsure bool          // it may say something else: no answer came
 }
 
 func newLife(c Config, m *metrics, s store.Session, said farm.Presence) *life {
@@ -37,6 +38,7 @@ func newLife(c Config, m *metrics, s store.Session, said farm.Presence) *life {
 		Config: c, metrics: m, session: s,
 		me:       farm.Life{Broker: c.Broker, Incarnation: s.Incarnation()},
 		kick:     make(chan struct{}, 1),
+		saying:   make(chan struct{}, 1),
 		contacts: newContacts(said.Unreached), contactKey: said.ContactKey, said: said,
 	}
 	l.Log = l.Log.With("incarnation", s.Incarnation())
@@ -194,22 +196,26 @@ func (l *life) leave(ctx context.Context) {
 // announce puts what the presence is to say on record: who does not answer, and
 // what edit changes, if it is not nil.
 func (l *life) announce(ctx context.Context, edit func(*farm.Presence)) error {
-	l.saying.Lock()
-	defer l.saying.Unlock()
+	select {
+	case l.saying <- struct{}{}:
+		defer func() { <-l.saying }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	next := l.said
 	if p := l.Store.Latest().Sites[l.Site]; p != nil {
 		next.Unreached = l.contacts.of(p)
 	}
 	if edit != nil {
 		edit(&next)
-	} else if maps.Equal(next.Unreached, l.said.Unreached) {
+	} else if !l.unsure && maps.Equal(next.Unreached, l.said.Unreached) {
 		return nil
 	}
-	if err := l.session.Announce(ctx, next); err != nil {
-		return err
+	err := l.session.Announce(ctx, next)
+	if l.unsure = err != nil; !l.unsure {
+		l.said = next
 	}
-	l.said = next
-	return nil
+	return err
 }
 
 // awaitsHandover reports whether a Provider is still to be handed over. It asks
