@@ -123,7 +123,7 @@ func (in *inspector) look() {
 	in.strange = in.strange[:0]
 	for _, id := range sortedKeys(active) {
 		by, o := active[id], now.Owners[id].Value
-		if o.Broker != by.id && o.Releasing != by.id {
+		if o.Broker != "" && o.Broker != by.id && o.Releasing != by.id {
 			in.fault("%s acts for %s, which is %s@%d", by.id, id, cmpOr(o.Broker, "nobody"), o.Epoch)
 		}
 		in.acts(now, id, by)
@@ -157,6 +157,11 @@ func (in *inspector) acts(now *farm.Picture, id farm.ProviderID, by *process) {
 	cut, whole := by.cut, by.whole
 	in.mu.Unlock()
 	who, where := string(by.id), string(id)
+	// Who keeps serving without storage does not know that it is nobody's now: with
+	// failsafe it may, as long as nobody else can be given it.
+	if o := now.Owners[id].Value; cut.IsZero() && o.Broker == "" && o.Releasing != by.id {
+		in.notFor(abandons, wrong{"acts for what is nobody's", who, where})
+	}
 	switch {
 	case cut.IsZero():
 		if now.Seats.Value.State == farm.StateLost && by.path.steady() && time.Since(whole) > testTTL {

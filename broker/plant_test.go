@@ -89,8 +89,8 @@ func (l *link) request(ctx context.Context, login bool) error {
 	if p.calls = append(p.calls, c); len(p.calls) > callsKept {
 		p.calls = slices.Delete(p.calls, 0, 1)
 	}
-	if o.Broker != l.by.id && o.Releasing != l.by.id {
-		p.fault("%s", c)
+	if o.Broker != "" && o.Broker != l.by.id && o.Releasing != l.by.id {
+		p.fault("%s", c) // of who calls what is nobody's the inspector knows whether it may
 	}
 	if other := p.acting[l.id]; other != nil && other != l {
 		p.fault("%s, while %s is connected to it", c, other.by.id)

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -29,6 +30,8 @@ func TestSchedules(t *testing.T) {
 	if n == 0 {
 		n, deadline = schedulesAtOnce, time.Now().Add(moment)
 	}
+	gc := debug.SetGCPercent(400) // much is made and thrown away
+	t.Cleanup(func() { debug.SetGCPercent(gc) })
 	played := make(chan struct{}, n)
 	t.Cleanup(func() { t.Logf("%d schedules from seed %d", len(played), *seed) })
 	for i := range uint64(n) {
