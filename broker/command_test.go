@@ -34,7 +34,7 @@ func (s *stage) do(text string) error {
 		s.doStart(rest)
 	case "kill", "stop", "restart", "cut", "restore", "steady":
 		s.doEach(verb, rest)
-	case "slow", "lose", "late":
+	case "slow", "lose", "late", "hush":
 		s.doPath(verb, rest)
 	case "part", "join", "mute", "unmute":
 		s.doContact(verb, strings.TrimSpace(strings.TrimPrefix(text, verb)))
@@ -114,6 +114,8 @@ func (s *stage) doPath(verb string, w []string) {
 				p.slow = s.duration(w[1])
 			case "lose":
 				p.lose = s.count(w[1])
+			case "hush":
+				p.hush = true
 			case "late":
 				p.late, p.after = s.count(w[1]), s.duration(w[2])
 			}

@@ -24,6 +24,7 @@ type path struct {
 	mu    sync.Mutex
 	slow  time.Duration // more than that
 	lose  int           // the answers to so many of its next writes are lost
+	hush  bool          // so is that to the next thing it says of itself
 	late  int           // so many of its next writes are stored later than it is told that they were not
 	after time.Duration // so much later
 }
@@ -120,7 +121,14 @@ func (s *pathSession) Renew(ctx context.Context) error {
 }
 
 func (s *pathSession) Announce(ctx context.Context, p farm.Presence) error {
-	return s.path.write(ctx, 0, false, func(ctx context.Context) error { return s.Session.Announce(ctx, p) })
+	err := s.path.write(ctx, 0, false, func(ctx context.Context) error { return s.Session.Announce(ctx, p) })
+	s.path.mu.Lock()
+	defer s.path.mu.Unlock()
+	if s.path.hush && err == nil {
+		s.path.hush = false
+		return fmt.Errorf("%w: the answer was lost", store.ErrUnavailable)
+	}
+	return err
 }
 
 // each is a Provider's moment.
