@@ -114,9 +114,14 @@ func (s script) prepare(st *stage) {
 	if !st.await(time.Minute, st.connected) {
 		st.fault("not connected in the beginning")
 	}
-	if !s.fresh {
-		time.Sleep(2 * farm.WordLasts) // nobody's word of an earlier process counts
+	if s.fresh {
+		return
 	}
+	// Nobody's word of an earlier process counts then. However long that took, the
+	// same story begins at the same moment, and nothing is due at the very instant
+	// of a command.
+	whole := time.Now().Truncate(20*time.Second).Add(20*time.Second + 37333*time.Microsecond)
+	time.Sleep(time.Until(whole))
 }
 
 // connected reports whether all that may be connected is, and no move is under way.

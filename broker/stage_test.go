@@ -93,9 +93,14 @@ func (s *stage) line(p *process) *Line {
 		n.mu.Lock()
 		other, away := n.lines[to], n.cut[[2]farm.BrokerID{p.id, to}]
 		n.mu.Unlock()
+		moment := p.path.own/16 + time.Duration(number(string(to)))*7*time.Microsecond // another one for each, as for writes
 		if away || p.dead.Load() {
 			<-ctx.Done()
+			time.Sleep(moment)
 			return nil, ctx.Err()
+		}
+		if err := pause(ctx, moment); err != nil {
+			return nil, err
 		}
 		if other == nil {
 			return nil, errors.New("connection refused")
