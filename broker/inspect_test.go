@@ -75,6 +75,11 @@ func (in *inspector) write(was, now *farm.Picture) {
 	for id, record := range now.Owners {
 		in.owner(id, now, was.Owners[id].Value, record.Value)
 	}
+	for id, r := range now.Reports {
+		if o := now.Owners[id].Value; r != was.Reports[id] && r.Epoch != o.Epoch {
+			in.fault("%s is reported %s of epoch %d, and is %s@%d", id, r.State, r.Epoch, cmpOr(o.Broker, "nobody"), o.Epoch)
+		}
+	}
 	for id := range was.Owners {
 		if _, kept := now.Owners[id]; !kept {
 			in.fault("the record of %s is gone", id)

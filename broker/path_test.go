@@ -79,12 +79,15 @@ func (p *path) takes(left *int) bool {
 	return true
 }
 
+// tooLate marks a write that comes late.
+type tooLate struct{}
+
 // write carries a write to storage, and its answer back. One that may come late
 // is not repeated by its writer before it knows better.
 func (p *path) write(ctx context.Context, more time.Duration, mayBeLate bool, do func(context.Context) error) error {
 	if mayBeLate && p.takes(&p.late) {
 		go func() {
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.after+time.Second)
+			ctx, cancel := context.WithTimeout(context.WithValue(context.WithoutCancel(ctx), tooLate{}, true), p.after+time.Second)
 			defer cancel()
 			if pause(ctx, p.after) == nil {
 				_ = do(ctx)
@@ -145,7 +148,14 @@ func (s *pathSession) Release(ctx context.Context, id farm.ProviderID, was farm.
 }
 
 func (s *pathSession) Report(ctx context.Context, id farm.ProviderID, was farm.Stored[farm.Ownership], u store.Update) error {
-	return s.path.write(ctx, each(id), false, func(ctx context.Context) error { return s.Session.Report(ctx, id, was, u) })
+	return s.path.write(ctx, each(id), true, func(ctx context.Context) error {
+		// One that comes late while its writer is still the owner would overlap with
+		// the next one, which the contract rules out.
+		if now := s.path.Latest(); ctx.Value(tooLate{}) != nil && now.Sites[site].Owners[id].Revision == was.Revision {
+			return nil
+		}
+		return s.Session.Report(ctx, id, was, u)
+	})
 }
 
 // Campaign lets those that stand at the same instant come one after the other.

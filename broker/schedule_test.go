@@ -145,7 +145,7 @@ func drawScript(seed uint64) script {
 		s.standby = append(s.standby, farm.BrokerID(fmt.Sprintf("cb-%d", len(s.active)+i+1)))
 	}
 	d.all = slices.Concat(s.active, s.standby)
-	s.fresh = d.IntN(3) == 0
+	s.fresh, s.loose = d.IntN(3) == 0, true
 	s.settings = []string{
 		"failback=" + pick(d, "automatic", "automatic", "manual"),
 		"holdDown=" + pick(d, "10s", "1s", "5s"),

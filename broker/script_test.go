@@ -18,6 +18,7 @@ type script struct {
 	settings        []string
 	providers       []string // vc-1=cb-1, vc-2=automatic
 	fresh           bool     // it begins as soon as all are connected: the brokers have only just started
+	loose           bool     // it may begin at another moment each time it is played
 	commands        []command
 	until           time.Duration
 }
@@ -114,7 +115,11 @@ func (s script) prepare(st *stage) {
 	if !st.await(time.Minute, st.connected) {
 		st.fault("not connected in the beginning")
 	}
-	if s.fresh {
+	switch {
+	case s.fresh:
+		return
+	case s.loose:
+		time.Sleep(2 * farm.WordLasts)
 		return
 	}
 	// Nobody's word of an earlier process counts then. However long that took, the
