@@ -125,7 +125,7 @@ func (s script) prepare(st *stage) {
 	// Nobody's word of an earlier process counts then. However long that took, the
 	// same story begins at the same moment, and nothing is due at the very instant
 	// of a command.
-	whole := time.Now().Truncate(20*time.Second).Add(20*time.Second + 37333*time.Microsecond)
+	whole := time.Now().Truncate(20 * time.Second).Add(20*time.Second + 37333*time.Microsecond)
 	time.Sleep(time.Until(whole))
 }
 
