@@ -115,7 +115,7 @@ func (s *stage) doPath(verb string, w []string) {
 			case "lose":
 				p.lose = s.count(w[1])
 			case "hush":
-				p.hush = true
+				p.hush = s.count(w[1])
 			case "late":
 				p.late, p.after = s.count(w[1]), s.duration(w[2])
 			}

@@ -24,7 +24,7 @@ type path struct {
 	mu    sync.Mutex
 	slow  time.Duration // more than that
 	lose  int           // the answers to so many of its next writes are lost
-	hush  bool          // so is that to the next thing it says of itself
+	hush  int           // so are those to the next things it says of itself
 	late  int           // so many of its next writes are stored later than it is told that they were not
 	after time.Duration // so much later
 }
@@ -125,10 +125,7 @@ func (s *pathSession) Renew(ctx context.Context) error {
 
 func (s *pathSession) Announce(ctx context.Context, p farm.Presence) error {
 	err := s.path.write(ctx, 0, false, func(ctx context.Context) error { return s.Session.Announce(ctx, p) })
-	s.path.mu.Lock()
-	defer s.path.mu.Unlock()
-	if s.path.hush && err == nil {
-		s.path.hush = false
+	if err == nil && s.path.takes(&s.path.hush) {
 		return fmt.Errorf("%w: the answer was lost", store.ErrUnavailable)
 	}
 	return err

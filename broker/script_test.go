@@ -138,3 +138,25 @@ func (s *stage) connected(p *farm.Picture) bool {
 	}
 	return true
 }
+
+// A broker whose word of whom it does not reach was stored, though it heard that
+// it was not, takes it back when it reaches them again.
+func TestWhatMayHaveBeenSaidIsTakenBack(t *testing.T) {
+	s := script{
+		active: ids{"cb-1", "cb-2", "cb-3"},
+		commands: []command{
+			{time.Second, "part cb-1 | cb-3"},
+			{time.Second, "hush cb-1 20"},
+			{2600 * time.Millisecond, "join"},
+		},
+		until: 3 * time.Second,
+	}
+	story, faults := s.play(t, func(st *stage) {
+		if !st.await(10*time.Second, func(p *farm.Picture) bool { return len(p.Cuts()) == 0 }) {
+			st.fault("still cut")
+		}
+	})
+	if len(faults) > 0 {
+		t.Error(strings.Join(faults, "\n"), "\n", strings.Join(story, "\n"))
+	}
+}
