@@ -17,7 +17,7 @@ ETCD_VERSION = $(shell go list -m -f '{{.Version}}' go.etcd.io/etcd/server/v3)
 DOCKER      ?= $(shell for d in docker /usr/bin/docker; do \
 	{ $$d buildx version || $$d --version | grep -E 'version (18|19|20)\.'; } >/dev/null 2>&1 && { echo $$d; exit; }; done; echo docker)
 
-.PHONY: list run build test test-containers check vet lint fmt openapi openapi-current bench-takeover schedules fuzz rootfs images up demo token down clean
+.PHONY: list run build test model test-containers check vet lint fmt openapi openapi-current bench-takeover schedules fuzz rootfs images up demo token down clean
 
 list: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,7 +30,10 @@ build: ## bin/quorate, one static binary
 
 test: ## All tests, with the race detector; those of containers need a Docker engine
 	go test -race -timeout 15m ./...
-	$(MAKE) test-containers
+	$(MAKE) model test-containers
+
+model: ## Search every state of the model of the ownership protocol; -v tells how many: ARGS=-v
+	go test -count=1 -timeout 20m $(ARGS) ./broker/model
 
 test-containers: ## The tests of the images, the compose cluster, and an installation on machines
 	DOCKER=$(DOCKER) go -C e2e/containers test -count=1 -timeout 20m $(ARGS) .
@@ -61,7 +64,7 @@ openapi: ## Generate the OpenAPI document from the handlers
 openapi-current: ## Fail if the OpenAPI document is not what `make openapi` would write
 	go run ./openapi/gen -check
 
-bench-takeover: ## Measure takeovers: 30 kills, 30 moves, 30 stops
+bench-takeover: ## Measure takeovers: kills with and without a guard, pauses, moves, stops
 	go run ./e2e/bench $(ARGS)
 
 schedules: ## Thousands of random schedules of faults, in virtual time. SCHEDULES=20000 SEED=1 plays those
@@ -83,11 +86,12 @@ images: $(if $(HOST_BUILD),rootfs) ## The images of the compose cluster. HOST_BU
 	@for target in quorate etcd; do \
 		DOCKER_BUILDKIT=1 $(DOCKER) build -q --target $$target -t $(IMAGES)/$$target:$(VERSION) -t $(IMAGES)/$$target:latest \
 			$(if $(HOST_BUILD),--build-arg BINARIES=host) --build-arg VERSION=$(VERSION) \
-			--build-arg COMMIT=$(COMMIT) --build-arg ETCD_VERSION=$(ETCD_VERSION) . || exit 1; \
+			--build-arg COMMIT=$(COMMIT) --build-arg ETCD_VERSION=$(ETCD_VERSION) . || { \
+			$(if $(HOST_BUILD),,echo "No image registry can be reached? make up HOST_BUILD=1 compiles on this machine.";) exit 1; } >&2; \
 	done
 
-up: images ## Start the compose cluster and wait until every Provider is connected
-	@DOCKER=$(DOCKER) e2e/compose/up.sh
+up: images ## Start the compose cluster, and wait. Options: HOST_BUILD=1 QUORATE_PORT=9080 QUORATE_BIND=IP PROJECT=name IMAGES=name
+	@DOCKER=$(DOCKER) QUORATE_IMAGE=$${QUORATE_IMAGE:-$(IMAGES)/quorate:latest} QUORATE_ETCD_IMAGE=$${QUORATE_ETCD_IMAGE:-$(IMAGES)/etcd:latest} e2e/compose/up.sh
 
 demo: ## Kill a broker's container of the compose cluster, and tell what happens
 	@DOCKER=$(DOCKER) e2e/compose/demo.sh

@@ -100,8 +100,10 @@ func (a *agent) stop() {
 // has been edited.
 func (a *agent) run(ctx context.Context) {
 	delay := firstRetry
+	defer a.paths.connected(a.id, false)
 	for ctx.Err() == nil && a.permit.holds() {
 		began := time.Now()
+		a.paths.connecting(a.id)
 		wasConnected, err := a.connection(ctx)
 		if ctx.Err() != nil {
 			return
@@ -117,6 +119,9 @@ func (a *agent) run(ctx context.Context) {
 				continue // once at once; one that keeps breaking waits below
 			}
 		} else {
+			if reason := provider.Reason(err); reason != farm.ReasonConnectionFailed && reason != farm.ReasonTimeout {
+				a.paths.connected(a.id, false) // it is reached, and refuses
+			}
 			a.say(ctx, store.Update{}, farm.Failed, provider.Reason(err), provider.Sentence(err))
 		}
 		a.Log.Warn("not connected", "provider", a.id, "err", err)
@@ -210,6 +215,7 @@ func (a *agent) connection(ctx context.Context) (connected bool, err error) {
 			if n.err != nil {
 				return connected, n.err
 			}
+			a.paths.connected(a.id, true)
 			a.say(ctx, a.diff(n.inventory), farm.Connected, "", "")
 			connected = true
 		case next := <-a.box:
@@ -256,11 +262,12 @@ func (a *agent) target(ctx context.Context) (aim, error) {
 
 // unread is why a Provider's settings, or the secret among them, cannot be read.
 func unread(err error) error {
-	sentence := "Storage did not answer when the Provider's settings were read."
+	why, sentence := provider.ErrConnectionFailed, "Storage did not answer when the Provider's settings were read."
 	if errors.Is(err, store.ErrSecretKey) {
-		sentence = "The stored password cannot be opened with this server's secret key: send the password again."
+		why = provider.ErrSecretKeyMissing
+		sentence = "The stored password cannot be opened with this server's secret key: give this server the Farm's key (--secret-key-file), as the other servers have it, and restart it. If no server has it any more, send the password again."
 	}
-	return provider.WithSentence(fmt.Errorf("%w: reading the settings: %w", provider.ErrConnectionFailed, err), "%s", sentence)
+	return provider.WithSentence(fmt.Errorf("%w: reading the settings: %w", why, err), "%s", sentence)
 }
 
 func (a *agent) connect(ctx context.Context) (aim, provider.Conn, error) {

@@ -98,7 +98,7 @@ func (s *stage) doEach(verb string, w []string) {
 
 func (s *stage) steady(id farm.BrokerID) {
 	p := s.processes[id]
-	p.path.set(func(p *path) { p.slow, p.lose, p.late = 0, 0, 0 })
+	p.path.set(func(p *wire) { p.slow, p.lose, p.late = 0, 0, 0 })
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if p.cut.IsZero() {
@@ -108,7 +108,7 @@ func (s *stage) steady(id farm.BrokerID) {
 
 func (s *stage) doPath(verb string, w []string) {
 	for _, id := range s.named(w[:1]) {
-		s.processes[id].path.set(func(p *path) {
+		s.processes[id].path.set(func(p *wire) {
 			switch verb {
 			case "slow":
 				p.slow = s.duration(w[1])

@@ -91,7 +91,6 @@ func (l *life) keepContact(ctx context.Context) error {
 	defer watchers.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	watchers.Go(func() { l.tellContact(ctx) })
 	watched := map[farm.Life]context.CancelFunc{}
 	for view := l.Store.Latest(); ; {
 		if p := view.Sites[l.Site]; p != nil {
@@ -121,7 +120,7 @@ func (l *life) keepContact(ctx context.Context) error {
 
 // watch asks one life until ctx ends.
 func (l *life) watch(ctx context.Context, other farm.Life) {
-	known := acquaintance{answers: l.contacts.answers(other)}
+	known := acquaintance{damping: contactDamping, answers: l.contacts.answers(other)}
 	for ctx.Err() == nil {
 		p := l.Store.Latest().Sites[l.Site]
 		if p == nil || !p.Alive(other) {
@@ -148,72 +147,6 @@ func (c *contacts) answers(l farm.Life) bool {
 	known, is := c.unreached[l.Broker]
 	return !is || known != l.Incarnation
 }
-
-// tellContact keeps the presence true.
-func (l *life) tellContact(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-l.contacts.changed:
-		}
-		for ctx.Err() == nil {
-			announce, done := context.WithTimeout(ctx, l.session.TTL()/3)
-			err := l.announce(announce, nil)
-			done()
-			if err == nil {
-				break
-			}
-			l.Log.Warn("contact not put on record", "err", err)
-			_ = pause(ctx, jitter(200*time.Millisecond))
-		}
-	}
-}
-
-// acquaintance is what is known of another life from its answers.
-type acquaintance struct {
-	answers bool
-	misses  int       // running
-	since   time.Time // it answers again since, not reached so far; zero: it does not
-	heals   time.Duration
-	healed  time.Time
-}
-
-// learn takes one more answer, or none, and reports whether it makes a change.
-// One that is lost again soon after it had healed takes twice as long to heal.
-func (a *acquaintance) learn(answered bool, now time.Time) (changed bool) {
-	switch {
-	case answered && a.answers:
-		a.misses = 0
-	case answered:
-		if a.since.IsZero() {
-			a.since = now
-		}
-		if now.Sub(a.since) < max(a.heals, farm.ContactHeals) {
-			return false
-		}
-		*a = acquaintance{answers: true, heals: a.heals, healed: now}
-		return true
-	case a.answers:
-		if a.misses++; a.misses < farm.ContactMisses {
-			return false
-		}
-		heals := farm.ContactHeals
-		if !a.healed.IsZero() && now.Sub(a.healed) < steadyContacts*max(a.heals, farm.ContactHeals) {
-			heals = min(2*max(a.heals, farm.ContactHeals), longestHeal)
-		}
-		*a = acquaintance{heals: heals}
-		return true
-	default:
-		a.since = time.Time{}
-	}
-	return false
-}
-
-const (
-	longestHeal    = 30 * time.Second
-	steadyContacts = 10 // reached for so many healing times, a loss is forgotten
-)
 
 // settling lets the cuts of a picture count once they have stayed the same for
 // long enough. Nobody has told this coordinator before, so the first ones count.

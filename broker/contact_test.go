@@ -108,7 +108,7 @@ func TestABrokerThatStartsCutOffIsNotInContact(t *testing.T) {
 // each time.
 func TestContactIsDamped(t *testing.T) {
 	now := time.Unix(0, 0)
-	a := acquaintance{answers: true}
+	a := acquaintance{damping: contactDamping, answers: true}
 	tell := func(answered bool, times int) (changes int) {
 		for range times {
 			now = now.Add(farm.ContactEvery)
@@ -133,7 +133,7 @@ func TestContactIsDamped(t *testing.T) {
 			t.Fatalf("not healed after %d answers", want)
 		}
 	}
-	tell(true, steadyContacts*60)
+	tell(true, steadyHeals*60)
 	tell(false, farm.ContactMisses)
 	if tell(true, heal) != 1 {
 		t.Error("what was steady for long heals slowly")

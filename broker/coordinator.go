@@ -81,7 +81,7 @@ func (l *life) coordinate(ctx context.Context, term store.Term) error {
 			if settles > 0 {
 				wake = min(wake, settles)
 			}
-			promised, err := l.Line.decide(p, func() error { return l.apply(ctx, term, p, out) })
+			promised, err := l.decide(ctx, term, p, out)
 			if promised > 0 {
 				wake = min(wake, promised)
 			}
@@ -109,6 +109,16 @@ func (l *life) resign(ctx context.Context, term store.Term) error {
 	ctx, cancel := context.WithTimeout(ctx, reconcileEvery)
 	defer cancel()
 	return term.Resign(ctx)
+}
+
+// decide stores a plan, if nothing is promised, and returns for how long something
+// is. Where there is nothing to decide, there is only history to trim.
+func (l *life) decide(ctx context.Context, term store.Term, p *farm.Picture, out farm.Outcome) (promised time.Duration, err error) {
+	apply := func() error { return l.apply(ctx, term, p, out) }
+	if out.Seats == nil && len(out.Decisions) == 0 {
+		return 0, apply()
+	}
+	return l.Line.decide(p, apply)
 }
 
 func (l *life) apply(ctx context.Context, term store.Term, p *farm.Picture, out farm.Outcome) error {

@@ -3,7 +3,9 @@ package broker
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/quorate/quorate/farm"
@@ -13,11 +15,13 @@ import (
 // word is what a broker has promised others that own Providers without storage,
 // and what keeps it from promising. DESIGN.md says why this is safe.
 type word struct {
-	began    time.Time     // of the process: it does not know what the one before has promised
+	began    time.Time     // of the process: it does not know what the one before has promised; zero: nothing
 	given    time.Time     // nothing is decided before
 	seen     farm.Revision // of the View in which it was given
 	deciding bool
 	doubt    time.Time // what was decided may still come to be stored until then
+	decided  int       // counts what was decided
+	shown    int       // so much of it is in the View, for sure
 }
 
 // doubtLasts is for how long a write whose fate is not known may still be stored.
@@ -32,7 +36,7 @@ func (l *Line) leave(here *life, verdict uint64) bool {
 	view := here.Store.Latest()
 	p := view.Sites[here.Site]
 	now := time.Now()
-	if p == nil || here.acked.Load() || l.deciding || now.Before(l.doubt) || !holdsWithoutStorage(p) || p.Seats.Value.Epoch != verdict {
+	if p == nil || here.acked.Load() || l.deciding || l.shown != l.decided || !holdsWithoutStorage(p) || p.Seats.Value.Epoch != verdict {
 		return false
 	}
 	l.given, l.seen = now.Add(farm.WordLasts), view.Revision
@@ -58,10 +62,33 @@ func (l *Line) decide(p *farm.Picture, do func() error) (wait time.Duration, err
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.deciding = false
+	l.decided++
 	if err != nil && !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrDeposed) {
 		l.doubt = time.Now().Add(doubtLasts)
 	}
 	return 0, err
+}
+
+// show asks storage for a View that holds all that was decided, if there is doubt
+// that the one there is does: who has stored another verdict, and has lost storage
+// before seeing it, must not promise on the one before.
+func (l *Line) show(ctx context.Context, st store.Store) {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	decided := l.decided
+	open := decided != l.shown && !l.deciding && !time.Now().Before(l.doubt)
+	l.mu.Unlock()
+	if !open {
+		return
+	}
+	if _, err := st.Current(ctx); err != nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.shown = decided
 }
 
 // bound returns how long what is promised lasts; if it does not, nothing is
@@ -70,6 +97,9 @@ func (l *Line) bound(p *farm.Picture) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	until := l.given
+	if !p.Seats.Value.Armed {
+		l.began = time.Time{} // nobody has promised anything before it was armed
+	}
 	if first := l.began.Add(farm.WordLasts); p.Site.Value.Failsafe && p.Seats.Value.Armed && first.After(until) {
 		until = first
 	}
@@ -94,8 +124,8 @@ func (l *Line) gained(at farm.Revision) time.Duration {
 }
 
 // keepWithoutStorage lets the broker go on while storage does not answer: for as
-// long as every seat's occupant promises, again and again, to leave it what it
-// owns.
+// long as everybody who may decide, which every seat's occupant may, promises
+// again and again to leave it what it owns.
 func (l *life) keepWithoutStorage(ctx context.Context) error {
 	told := false
 	for l.Line != nil {
@@ -107,7 +137,7 @@ func (l *life) keepWithoutStorage(ctx context.Context) error {
 		if kept != told {
 			told = kept
 			l.metrics.without.Set(map[bool]float64{true: 1}[kept])
-			l.Log.Warn("storage does not answer", "all brokers say so, and leave each other what they own", kept)
+			l.tellWithout(kept)
 		}
 		if err := pause(ctx, max(farm.ContactEvery-time.Since(asked), 0)); err != nil {
 			return err
@@ -117,30 +147,36 @@ func (l *life) keepWithoutStorage(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// allLeave asks every seat's occupant.
+func (l *life) tellWithout(kept bool) {
+	if kept {
+		l.Log.Warn("storage does not answer; all brokers say so, and leave each other what they own")
+		return
+	}
+	l.Log.Warn("serving without storage has ended", "storageAnswers", l.acked.Load())
+}
+
+// allLeave asks everybody who may decide, itself too.
 func (l *life) allLeave(ctx context.Context) bool {
 	p := l.Store.Latest().Sites[l.Site]
 	if p == nil || !holdsWithoutStorage(p) || !p.Alive(l.me) || l.session.Lost() {
 		return false
 	}
+	v := p.Seats.Value
 	var asking sync.WaitGroup
-	var mu sync.Mutex
-	serving, all := false, true
-	for _, seat := range p.Seats.Value.Seats {
-		switch seat.Occupant {
-		case "":
-			continue // who takes a seat is decided by those that are asked
-		case l.Broker:
-			serving = true
+	var refused atomic.Bool
+	for _, id := range v.Deciders() {
+		if id == l.Broker {
+			if !l.Line.leave(l, v.Epoch) { // it must not decide either
+				return false
+			}
 			continue
 		}
 		asking.Go(func() {
-			a, err := l.ask(ctx, p.Presence[seat.Occupant], p.Seats.Value.Epoch)
-			mu.Lock()
-			defer mu.Unlock()
-			all = all && err == nil && a.Leaves
+			if a, err := l.ask(ctx, p.Presence[id], v.Epoch); err != nil || !a.Leaves {
+				refused.Store(true)
+			}
 		})
 	}
 	asking.Wait()
-	return serving && all
+	return slices.Contains(v.Serving, l.Broker) && !refused.Load()
 }

@@ -83,14 +83,42 @@ func TestOneSeatThatDoesNotAnswerEndsIt(t *testing.T) {
 	})
 }
 
+// Who has decided something that it has not seen stored promises nobody anything,
+// itself neither, until it has.
+func TestWhoHasDecidedPromisesOnceItHasSeenIt(t *testing.T) {
+	inLab(t, func(l *lab) {
+		l.served(3, 0)
+		for id := range l.brokers {
+			l.cut(id, true)
+		}
+		time.Sleep(time.Minute)
+		l.acts(3, 0)
+		line := l.net.lines["cb-2"]
+		line.mu.Lock()
+		line.decided++
+		line.mu.Unlock()
+		l.acts(0, farm.WordLasts)
+		for id := range l.brokers {
+			l.cut(id, false)
+		}
+		l.connected(three...)
+		line.mu.Lock()
+		defer line.mu.Unlock()
+		if line.decided != line.shown {
+			t.Errorf("it has decided %d times, and seen %d", line.decided, line.shown)
+		}
+	})
+}
+
 // Who gets storage back first decides, when it has kept its word and the others
 // have stopped.
 func TestWhoHasStorageAgainDecidesAfterItsWord(t *testing.T) {
 	inLab(t, func(l *lab) {
-		l.served(3, 2)
+		l.served(3, 0)
 		for _, id := range serving {
 			l.cut(id, true)
 		}
+		l.start("cb-4", farm.ModeStandby) // so that there is a majority with one of them
 		time.Sleep(time.Minute)
 		l.acts(3, 0)
 		back := time.Now()
@@ -102,16 +130,34 @@ func TestWhoHasStorageAgainDecidesAfterItsWord(t *testing.T) {
 	})
 }
 
-// Two standbys have storage and would be a majority of the seats; the three that
-// serve have not, and say so to each other.
-func TestStandbysDoNotTakeOverFromThoseThatKeepServing(t *testing.T) {
+// Standbys that have storage do not promise anything: so those that serve stop,
+// and the standbys take over.
+func TestStandbysWithStorageTakeOver(t *testing.T) {
 	inLab(t, func(l *lab) {
 		l.served(3, 2)
 		for _, id := range serving {
 			l.cut(id, true)
 		}
+		p := l.await("taken over", func(p *farm.Picture) bool { return len(p.Presence) == 2 && p.Seats.Value.State == farm.StateDegraded })
+		if got := p.Seats.Value.Serving; len(got) != 2 {
+			t.Errorf("%v serve", got)
+		}
+		l.connected(three...)
+	})
+}
+
+// Two brokers that come later have storage and would be a majority of the seats.
+// Those that serve have not, and say so to each other; they know nothing of them.
+func TestNewcomersDoNotTakeOverFromThoseThatKeepServing(t *testing.T) {
+	inLab(t, func(l *lab) {
+		l.served(3, 0)
+		for _, id := range serving {
+			l.cut(id, true)
+		}
+		l.start("cb-4", farm.ModeStandby)
+		l.start("cb-5", farm.ModeStandby)
 		p := l.await("none of them is there", func(p *farm.Picture) bool {
-			return len(p.Presence) == 2 && p.Seats.Value.State == farm.StateLost
+			return len(p.Presence) == 2 && p.Online("cb-4") && p.Online("cb-5") && p.Seats.Value.State == farm.StateLost
 		})
 		if v := p.Seats.Value; len(v.Electors) != 3 {
 			t.Errorf("%+v", v)

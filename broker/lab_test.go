@@ -206,11 +206,12 @@ type pool struct {
 	hosts    int // each Provider has
 	changed  chan struct{}
 	connects int
-	logins   []string // address and secret of each connect
+	logins   []string               // address and secret of each connect
+	away     map[farm.BrokerID]bool // who cannot reach it
 }
 
 func newPool() *pool {
-	return &pool{acting: map[string]farm.BrokerID{}, changed: make(chan struct{}), hosts: 1}
+	return &pool{acting: map[string]farm.BrokerID{}, changed: make(chan struct{}), hosts: 1, away: map[farm.BrokerID]bool{}}
 }
 
 func (p *pool) overlaps() int { p.mu.Lock(); defer p.mu.Unlock(); return p.overlap }
@@ -251,7 +252,7 @@ func (d driver) Connect(ctx context.Context, t provider.Target) (provider.Conn, 
 	defer d.pool.mu.Unlock()
 	d.pool.connects++
 	d.pool.logins = append(d.pool.logins, t.Address+" "+t.Secret)
-	if d.pool.broken {
+	if d.pool.broken || d.pool.away[d.by] {
 		return nil, fmt.Errorf("%w: broken", provider.ErrConnectionFailed)
 	}
 	if t.Secret != d.pool.password {
@@ -259,6 +260,15 @@ func (d driver) Connect(ctx context.Context, t provider.Target) (provider.Conn, 
 	}
 	d.pool.act(t.Username, d.by)
 	return &conn{driver: d, address: t.Username}, nil
+}
+
+func (d driver) Reach(context.Context, provider.Target) error {
+	d.pool.mu.Lock()
+	defer d.pool.mu.Unlock()
+	if d.pool.broken || d.pool.away[d.by] {
+		return fmt.Errorf("%w: broken", provider.ErrConnectionFailed)
+	}
+	return nil
 }
 
 type conn struct {
@@ -269,7 +279,7 @@ type conn struct {
 
 func (c *conn) Next(ctx context.Context) (provider.Inventory, error) {
 	c.pool.mu.Lock()
-	if c.pool.broken {
+	if c.pool.broken || c.pool.away[c.by] {
 		c.pool.mu.Unlock()
 		return provider.Inventory{}, fmt.Errorf("%w: broken", provider.ErrConnectionFailed)
 	}
@@ -286,6 +296,11 @@ func (c *conn) Next(ctx context.Context) (provider.Inventory, error) {
 	}
 	select {
 	case <-changed:
+		c.pool.mu.Lock()
+		defer c.pool.mu.Unlock()
+		if c.pool.away[c.by] {
+			return provider.Inventory{}, fmt.Errorf("%w: broken", provider.ErrConnectionFailed)
+		}
 		return provider.Inventory{}, nil
 	case <-ctx.Done():
 		return provider.Inventory{}, ctx.Err()

@@ -26,9 +26,10 @@ type life struct {
 	keepers sync.WaitGroup
 
 	contacts   *contacts
+	paths      *paths
 	contactKey []byte
 
-	saying chan struct{} // full while said is replaced, in storage and here
+	saying chan struct{} // holds one while said is replaced, in storage and here
 	said   farm.Presence // what the presence says
 	unsure bool          // it may say something else: no answer came
 }
@@ -38,8 +39,8 @@ func newLife(c Config, m *metrics, s store.Session, said farm.Presence) *life {
 		Config: c, metrics: m, session: s,
 		me:       farm.Life{Broker: c.Broker, Incarnation: s.Incarnation()},
 		kick:     make(chan struct{}, 1),
-		saying:   make(chan struct{}, 1),
 		contacts: newContacts(said.Unreached), contactKey: said.ContactKey, said: said,
+		saying: make(chan struct{}, 1), paths: newPaths(),
 	}
 	l.Log = l.Log.With("incarnation", s.Incarnation())
 	l.permit = newPermit(l.look)
@@ -68,6 +69,8 @@ func (l *life) run(ctx context.Context) error {
 	group.Go(func() error { return ended(living, l.keepAddress(living)) })
 	group.Go(func() error { return ended(living, l.keepContact(living)) })
 	group.Go(func() error { return ended(living, l.keepWithoutStorage(living)) })
+	group.Go(func() error { return ended(living, l.keepPaths(living)) })
+	group.Go(func() error { return ended(living, l.keepSaying(living)) })
 	group.Go(func() error {
 		select {
 		case <-ctx.Done():
@@ -152,6 +155,9 @@ func (l *life) keepPresence(ctx context.Context) error {
 		switch {
 		case err == nil:
 			l.permit.extend(sent.Add(ttl - margin))
+			answered := time.Now()
+			l.showDecided(ctx, wait)
+			wait -= time.Since(answered)
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case errors.Is(err, store.ErrLost):
@@ -164,6 +170,13 @@ func (l *life) keepPresence(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// showDecided does not keep the next renewal waiting.
+func (l *life) showDecided(ctx context.Context, most time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	l.Line.show(ctx, l.Store)
 }
 
 // leave says that the broker wants to go and waits until nobody is served by it
@@ -193,6 +206,28 @@ func (l *life) leave(ctx context.Context) {
 	}
 }
 
+// keepSaying keeps on record what this life finds out of others and of Providers.
+func (l *life) keepSaying(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-l.contacts.changed:
+		case <-l.paths.changed:
+		}
+		for ctx.Err() == nil {
+			announce, done := context.WithTimeout(ctx, l.session.TTL()/3)
+			err := l.announce(announce, nil)
+			done()
+			if err == nil {
+				break
+			}
+			l.Log.Warn("contact not put on record", "err", err)
+			_ = pause(ctx, jitter(200*time.Millisecond))
+		}
+	}
+}
+
 // announce puts what the presence is to say on record: who does not answer, and
 // what edit changes, if it is not nil.
 func (l *life) announce(ctx context.Context, edit func(*farm.Presence)) error {
@@ -204,11 +239,11 @@ func (l *life) announce(ctx context.Context, edit func(*farm.Presence)) error {
 	}
 	next := l.said
 	if p := l.Store.Latest().Sites[l.Site]; p != nil {
-		next.Unreached = l.contacts.of(p)
+		next.Unreached, next.Paths = l.contacts.of(p), l.paths.of(p)
 	}
 	if edit != nil {
 		edit(&next)
-	} else if !l.unsure && maps.Equal(next.Unreached, l.said.Unreached) {
+	} else if !l.unsure && maps.Equal(next.Unreached, l.said.Unreached) && maps.Equal(next.Paths, l.said.Paths) {
 		return nil
 	}
 	err := l.session.Announce(ctx, next)

@@ -38,7 +38,7 @@ type stage struct {
 // process is one server, from its start to its end.
 type process struct {
 	id    farm.BrokerID
-	path  *path
+	path  *wire
 	stop  context.CancelFunc
 	done  chan struct{}
 	dead  atomic.Bool
@@ -68,7 +68,7 @@ func (s *stage) stamp() string { return seconds(time.Since(s.zero)) }
 // start starts a server. An empty mode is decided by the rule.
 func (s *stage) start(id farm.BrokerID, mode farm.Mode) {
 	ctx, cancel := context.WithCancel(s.ctx)
-	p := &process{id: id, path: newPath(s.memory, id), stop: cancel, done: make(chan struct{}), whole: time.Now()}
+	p := &process{id: id, path: newWire(s.memory, id), stop: cancel, done: make(chan struct{}), whole: time.Now()}
 	s.mu.Lock()
 	s.processes[id] = p
 	s.mu.Unlock()

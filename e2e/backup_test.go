@@ -112,6 +112,14 @@ func TestABackupBringsTheFarmBack(t *testing.T) {
 	// If the servers are not stopped, which they should be, they recover.
 	sh.run("rm -r etcd-restored farm.db; " + save)
 	farm.restored(sh, dir, restore)
+	farm.await("every broker has begun a new life", func(s client.State) bool {
+		for _, b := range s.Brokers {
+			if b.Status.State != "online" || b.Status.Incarnation < 2_000_000_000 {
+				return false
+			}
+		}
+		return true
+	})
 	farm.do("PATCH", "", map[string]any{"description": "after the second restore"})
 	farm.connected()
 	farm.unrest("vc-1")

@@ -26,10 +26,14 @@ func (pl *planner) balance() {
 	for {
 		to := slices.MinFunc(pool, pl.byLoad)
 		id, from := pl.movable(pool, pl.load[to]+1)
+		for id != "" && !pl.fits(placing{id: id}, to) {
+			delete(pl.settled, id) // it stays where it is reached from
+			id, from = pl.movable(pool, pl.load[to]+1)
+		}
 		if id == "" {
 			return
 		}
-		if home := pl.record(id).Home; slices.Contains(pool, home) && pl.load[home] == pl.load[to] {
+		if home := pl.record(id).Home; slices.Contains(pool, home) && pl.load[home] == pl.load[to] && pl.fits(placing{id: id}, home) {
 			to = home // of several that would do
 		}
 		pl.spread(id, from, to)

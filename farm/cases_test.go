@@ -387,6 +387,8 @@ func (t *telling) settings(s string) error {
 	site := t.p.Site.Value
 	err := pairs(s, func(key, value string) (err error) {
 		switch key {
+		case "failsafe":
+			site.Failsafe = value == "on"
 		case "tieBreaker":
 			site.TieBreaker = farm.TieBreaker(value)
 		case "failback":
@@ -548,6 +550,20 @@ func allHappenings() []happening {
 			_, err := t.brokers(m[1] + " " + m[2])
 			t.cuts = maps.Clone(t.cuts)
 			t.cuts.Cut(farm.BrokerID(m[1]), farm.BrokerID(m[2]))
+			return err
+		}),
+		says(`(\S+) (cannot reach|reaches|has not looked at) (\S+)`, func(t *telling, m []string) error {
+			_, err := t.brokers(m[1])
+			here := t.p.Presence[farm.BrokerID(m[1])]
+			here.Paths = maps.Clone(here.Paths)
+			if here.Paths == nil {
+				here.Paths = map[farm.ProviderID]bool{}
+			}
+			here.Paths[farm.ProviderID(m[3])] = m[2] == "reaches"
+			if m[2] == "has not looked at" {
+				delete(here.Paths, farm.ProviderID(m[3]))
+			}
+			t.p.Presence[here.Broker] = here
 			return err
 		}),
 		says(`nothing new happens`, func(*telling, []string) error { return nil }),

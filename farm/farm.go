@@ -230,6 +230,10 @@ type Presence struct {
 	// Unreached are the lives of other brokers that do not answer this one. Whoever
 	// is not named answers, or has not been asked yet.
 	Unreached map[BrokerID]Incarnation
+	// Paths are the Providers that this broker cannot reach (false), and those that
+	// it can and somebody else cannot (true). Whatever is not named is reached, as
+	// far as is known.
+	Paths map[ProviderID]bool
 	// ContactKey proves who speaks when brokers speak with each other: only who can
 	// read the Farm's storage knows it. Empty: this broker does not answer others.
 	ContactKey []byte

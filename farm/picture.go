@@ -77,9 +77,8 @@ type Seats struct {
 	Armed   bool
 	Seats   []Seat // in priority order
 	Serving []BrokerID
-	// Electors are the last serving group that there was: with failsafe, one of them
-	// decides. Nobody else may make a new group, for it cannot know whether they
-	// keep serving without storage. Empty: everybody may decide.
+	// Electors are who alone may make another verdict of one that is lost since none
+	// of them was there, see MayDecide.
 	Electors []BrokerID
 	State    State
 	Reason   Reason

@@ -164,6 +164,14 @@ func favourite(p *Picture, c Provider, o Ownership) (BrokerID, Reason) {
 
 func (pl *planner) obstacle(b BrokerID) (Reason, string) { return obstacle(pl.p, pl.v, b) }
 
+// obstacleTo is obstacle, or that the broker does not reach the Provider.
+func obstacleTo(p *Picture, v Seats, b BrokerID, id ProviderID) (Reason, string) {
+	if reason, message := obstacle(p, v, b); reason != "" {
+		return reason, message
+	}
+	return noWay(p, v, b, id)
+}
+
 // obstacle says why a Provider cannot be given to a broker now; empty: it can.
 func obstacle(p *Picture, v Seats, b BrokerID) (Reason, string) {
 	config, ok := p.Brokers[b]
@@ -224,6 +232,11 @@ func (pl *planner) keepOrMove(id ProviderID, c Provider, o Ownership) {
 		pl.leave(id, c, o)
 		return
 	}
+	if pl.blind(id, o) {
+		pl.unplaced = append(pl.unplaced, placing{id: id, planned: true, urgent: true, reason: ReasonProviderUnreachable,
+			because: fmt.Sprintf("Broker %s cannot reach the Provider, and another one can.", o.Broker)})
+		return
+	}
 	if want == "" || want == o.Broker {
 		pl.stay(id, c, o)
 		return
@@ -231,7 +244,7 @@ func (pl *planner) keepOrMove(id ProviderID, c Provider, o Ownership) {
 	// Home set to the favourite means that the Provider left it by a loss or a
 	// drain, so that going there is failback.
 	back := o.Home == want
-	reason, message := pl.hindrance(want, why, back)
+	reason, message := pl.hindrance(id, want, why, back)
 	goesHome := pl.goesHome(why)
 	switch {
 	case reason == reasonHoldDown && goesHome:
@@ -276,8 +289,8 @@ func (pl *planner) goesHome(why Reason) bool {
 
 // hindrance is obstacle, except that an operator's move does not wait for a
 // hold-down: the operator knows best. Going back there after a loss does.
-func (pl *planner) hindrance(want BrokerID, why Reason, back bool) (Reason, string) {
-	reason, message := pl.obstacle(want)
+func (pl *planner) hindrance(id ProviderID, want BrokerID, why Reason, back bool) (Reason, string) {
+	reason, message := obstacleTo(pl.p, pl.v, want, id)
 	if reason == reasonHoldDown && why == ReasonOperatorMove && !back && pl.eligible[want] {
 		return "", ""
 	}
@@ -402,7 +415,7 @@ func (pl *planner) place() {
 			rest = append(rest, w)
 			continue
 		}
-		reason, message := pl.hindrance(want, why, o.Home == want)
+		reason, message := pl.hindrance(w.id, want, why, o.Home == want)
 		if reason == reasonHoldDown && pl.eligible[want] && (pl.noneSteady() || pl.regained(w, want)) {
 			reason = "" // no need to move twice
 		}
@@ -423,7 +436,7 @@ func (pl *planner) place() {
 	}
 	for _, w := range rest {
 		o := pl.p.Owners[w.id].Value
-		to := pl.fewest(w.planned, o.Broker)
+		to := pl.fewest(w, o.Broker)
 		if to == "" {
 			pl.strand(w, o)
 			continue
@@ -475,13 +488,13 @@ func (pl *planner) strand(w placing, o Ownership) {
 	}
 }
 
-// fewest is the eligible broker with the fewest Providers, ties by priority;
-// one that has just come back only if there is no other.
-func (pl *planner) fewest(planned bool, owner BrokerID) BrokerID {
+// fewest is the eligible broker with the fewest Providers, ties by priority, that
+// reaches the Provider; one that has just come back only if there is no other.
+func (pl *planner) fewest(w placing, owner BrokerID) BrokerID {
 	for _, held := range []bool{false, true} {
 		best := BrokerID("")
 		for _, id := range pl.pool() {
-			if pl.held(id) == held && !(planned && id == owner) && (best == "" || pl.load[id] < pl.load[best]) {
+			if pl.held(id) == held && !(w.planned && id == owner) && pl.fits(w, id) && (best == "" || pl.load[id] < pl.load[best]) {
 				best = id
 			}
 		}
@@ -490,6 +503,17 @@ func (pl *planner) fewest(planned bool, owner BrokerID) BrokerID {
 		}
 	}
 	return ""
+}
+
+// fits reports whether a broker reaches a Provider that needs an owner; if that is
+// why it needs one, it must have found out that it does.
+func (pl *planner) fits(w placing, b BrokerID) bool {
+	if w.reason == ReasonProviderUnreachable {
+		_, found := pl.p.reaches(b, w.id)
+		return found
+	}
+	reason, _ := noWay(pl.p, pl.v, b, w.id)
+	return reason == ""
 }
 
 // pool is who is eligible, in priority order.

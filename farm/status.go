@@ -215,7 +215,7 @@ func (p *Picture) preference(c Provider, o Ownership, v Seats) PreferenceStatus 
 	case !c.Enabled:
 		return PreferenceStatus{Reason: ReasonProviderDisabled, Message: "The Provider is disabled."}
 	}
-	if reason, message := obstacle(p, v, want); reason != "" {
+	if reason, message := obstacleTo(p, v, want, c.ID); reason != "" {
 		return PreferenceStatus{Reason: reason, Message: message}
 	}
 	if o.Home == want && p.Site.Value.Failback.Mode == FailbackManual {

@@ -79,14 +79,7 @@ func judge(s Situation) (v Seats, wake time.Duration) {
 		v = v.withoutWaiting(s, own)
 	}
 	if s.Decider != "" && !p.MayDecide(s.Decider) {
-		v.withhold()
-	}
-	v.Electors = nil
-	if v.Armed {
-		v.Electors = v.Serving
-		if v.State == StateLost {
-			v.Electors = was.Electors
-		}
+		v.withhold(was)
 	}
 	if v.State != was.State {
 		v.Since = s.Now
@@ -98,23 +91,33 @@ func judge(s Situation) (v Seats, wake time.Duration) {
 }
 
 // MayDecide reports whether a broker may give Providers away. With failsafe, those
-// of the last serving group may keep what they own while they tell each other that
-// none of them has storage: so only one of them, who has it and tells them so, may.
+// that were online at the last verdict may keep what they own while they tell each
+// other that none of them has storage: so only one of them, who has it and tells
+// them so, may. One that came later does not know what they do.
 func (p *Picture) MayDecide(id BrokerID) bool {
-	v := p.Seats.Value
-	return !v.Armed || !p.Site.Value.Failsafe || len(v.Electors) == 0 || slices.Contains(v.Electors, id)
+	deciders := p.Seats.Value.Deciders()
+	return !p.Site.Value.Failsafe || len(deciders) == 0 || slices.Contains(deciders, id)
+}
+
+// Deciders are who alone may decide after this verdict while failsafe is on, in
+// order; none: anybody may, since nobody keeps serving without storage.
+func (v Seats) Deciders() []BrokerID {
+	if !v.Armed || v.State == StateLost {
+		return v.Electors
+	}
+	return slices.Sorted(maps.Keys(v.Online))
 }
 
 // MayStand reports whether a broker may stand for coordinator: one that may decide,
 // or any while none of those is there, to say that.
 func (p *Picture) MayStand(id BrokerID) bool {
-	return p.MayDecide(id) || !slices.ContainsFunc(p.Seats.Value.Electors, p.Online)
+	return p.MayDecide(id) || !slices.ContainsFunc(p.Seats.Value.Deciders(), p.Online)
 }
 
 // withhold is the verdict of one who may not decide.
-func (v *Seats) withhold() {
-	v.State, v.Reason, v.Serving = StateLost, ReasonMajorityLost, nil
-	v.Message = "None of the brokers that served is here. They may keep their Providers without storage, so nobody takes them over until one of them is back. Turn the Site's failsafe off if you know that they are down."
+func (v *Seats) withhold(was Seats) {
+	v.State, v.Reason, v.Serving, v.Electors = StateLost, ReasonMajorityLost, nil, was.Deciders()
+	v.Message = "None of the brokers that were here before is left. They may keep their Providers without storage, so nobody takes them over until one of them is back. Turn the Site's failsafe off if you know that they are down."
 }
 
 // withoutWaiting is the verdict if brokers that have come back take their seats

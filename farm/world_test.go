@@ -51,7 +51,15 @@ func (w *world) rev() farm.Revision {
 }
 
 func (w *world) situation() farm.Situation {
-	return farm.Situation{Picture: w.p, Now: w.now, Back: w.back, Cuts: w.cuts}
+	return farm.Situation{Picture: w.p, Now: w.now, Back: w.back, Cuts: w.cuts, Decider: w.decider()}
+}
+
+// decider is the coordinator; one who may not stand makes way for one who may.
+func (w *world) decider() farm.BrokerID {
+	if id := w.p.Coordinator.Broker; w.p.MayStand(id) {
+		return id
+	}
+	return ""
 }
 
 // What happens to brokers.
@@ -73,7 +81,7 @@ func (w *world) dies(id farm.BrokerID) {
 	}
 	w.p.Coordinator = farm.Coordinator{}
 	for _, b := range w.p.InOrder() {
-		if w.p.Online(b.ID) {
+		if w.p.Online(b.ID) && w.p.MayStand(b.ID) {
 			w.elect(b.ID)
 			return
 		}
@@ -217,7 +225,7 @@ func (w *world) examine(out farm.Outcome) error {
 	// The same input gives the same output, however the maps came about, and
 	// planning leaves its picture alone.
 	copied := copyOf(w.p)
-	again := farm.Plan(farm.Situation{Picture: copied, Now: w.now, Back: maps.Clone(w.back), Cuts: maps.Clone(w.cuts)})
+	again := farm.Plan(farm.Situation{Picture: copied, Now: w.now, Back: maps.Clone(w.back), Cuts: maps.Clone(w.cuts), Decider: w.decider()})
 	if !reflect.DeepEqual(out, again) {
 		return fmt.Errorf("the same Site is planned in two ways; the other one is\n%s", show(again))
 	}

@@ -20,6 +20,9 @@ var (
 	ErrTimeout              = errors.New("no answer in time")
 	// ErrInvalidOptions: the Provider's options or address do not fit its type.
 	ErrInvalidOptions = errors.New("invalid settings")
+	// ErrSecretKeyMissing: the Provider's secret cannot be opened. Said by who reads
+	// it, never by a Driver.
+	ErrSecretKeyMissing = errors.New("the secret key is missing")
 )
 
 // Target is where and how to connect.
@@ -55,6 +58,13 @@ type Driver interface {
 	Connect(ctx context.Context, t Target) (Conn, error)
 }
 
+// Reacher is a Driver of Providers that have an address of their own. Reach looks
+// whether somebody listens there, within ctx, and asks nothing: it needs no
+// credentials, leaves no trace in the Provider, and is no call of an agent.
+type Reacher interface {
+	Reach(ctx context.Context, t Target) error
+}
+
 // Conn is a connection to one Provider, used by one goroutine at a time, save
 // Close, which may be called at any time and ends a running Next.
 type Conn interface {
@@ -88,6 +98,8 @@ func Reason(err error) farm.Reason {
 		return farm.ReasonUnsupportedVersion
 	case errors.Is(err, ErrTimeout), errors.Is(err, context.DeadlineExceeded):
 		return farm.ReasonTimeout
+	case errors.Is(err, ErrSecretKeyMissing):
+		return farm.ReasonSecretKeyMissing
 	default:
 		return farm.ReasonConnectionFailed
 	}

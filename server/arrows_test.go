@@ -27,6 +27,7 @@ var arrows = []struct {
 	{"provider", []string{"farm"}},
 	{"provider/...", []string{"provider", "farm", "provider/..."}},
 	{"broker", []string{"farm", "store", "provider"}},
+	{"broker/model", nil},
 	{"handlers", []string{"farm", "store"}},
 	{"server", []string{"..."}},
 	{"server/...", []string{"..."}},

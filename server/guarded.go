@@ -38,9 +38,9 @@ func tellEnd(ctx context.Context, log *slog.Logger, e guard.End) {
 	switch {
 	case ctx.Err() != nil:
 	case e.Next < 0:
-		log.Error("the server "+e.String()+"; it is not started again", "pid", e.PID)
+		log.Error("the server has ended and is not started again", "pid", e.PID, "err", e.Err)
 	default:
-		log.Error("the server "+e.String(), "pid", e.PID, "startsAgainIn", e.Next)
+		log.Error("the server has ended", "pid", e.PID, "err", e.Err, "startsAgainIn", e.Next)
 	}
 }
 

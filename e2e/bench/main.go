@@ -33,10 +33,10 @@ import (
 
 // settings of a run.
 type settings struct {
-	kills, moves, stops int
-	providers, port     int
-	ttl                 time.Duration
-	json                string
+	kills, lost, pauses, moves, stops int
+	providers, port                   int
+	ttl                               time.Duration
+	json                              string
 }
 
 func main() {
@@ -52,7 +52,9 @@ func main() {
 func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	var s settings
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.IntVar(&s.kills, "kills", 30, "how often to kill -9 the owner of vc-1")
+	flags.IntVar(&s.kills, "kills", 30, "how often to kill -9 the owner of vc-1, which has a guard")
+	flags.IntVar(&s.lost, "lost", 30, "how often to kill -9 it without a guard, as when its machine is lost")
+	flags.IntVar(&s.pauses, "pauses", 10, "how often to pause it (SIGSTOP) until another one has taken over")
 	flags.IntVar(&s.moves, "moves", 30, "how often to move vc-1")
 	flags.IntVar(&s.stops, "stops", 30, "how often to stop (SIGTERM) the owner of vc-1")
 	flags.IntVar(&s.providers, "providers", 5, "Providers of the Site")
@@ -67,33 +69,58 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	site, err := startSite(ctx, s, dir)
+	binary := filepath.Join(dir, "quorate")
+	build := exec.CommandContext(ctx, "go", "build", "-o", binary, "./cmd/quorate")
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		return fmt.Errorf("building: %w", err)
+	}
+	bounds := farm.Timing{TTL: s.ttl, Election: 500 * time.Millisecond}.Bounds()
+	guarded, err := measured(ctx, s, binary, filepath.Join(dir, "guarded"), []kind{
+		{"process killed (SIGKILL), guarded", s.kills, bounds.ProcessDied, (*theSite).kill},
+		{"process paused (SIGSTOP)", s.pauses, bounds.BrokerLost, (*theSite).pause},
+		{"planned move", s.moves, bounds.PlannedMove, (*theSite).move},
+		{"broker stopped (SIGTERM)", s.stops, bounds.PlannedMove, (*theSite).stop},
+	})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, site.close()) }()
+	lone, err := measured(ctx, s, binary, filepath.Join(dir, "lone"), []kind{
+		{"process killed, no guard", s.lost, bounds.BrokerLost, (*theSite).kill},
+	}, "--no-guard")
+	if err != nil {
+		return err
+	}
+	results := slices.Insert(guarded, 1, lone...)
+	print(out, results)
+	return write(s.json, results)
+}
 
+// kind is one thing that is measured.
+type kind struct {
+	name  string
+	n     int
+	bound time.Duration
+	do    func(*theSite, context.Context) (sample, error)
+}
+
+// measured measures on a Site of its own.
+func measured(ctx context.Context, s settings, binary, dir string, kinds []kind, args ...string) (results []result, err error) {
+	site, err := startSite(ctx, s, binary, dir, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, site.close()) }()
 	watching, endWatch := context.WithCancel(ctx)
 	defer endWatch()
 	group, watching := errgroup.WithContext(watching)
 	group.Go(func() error { return site.store.Run(watching) })
-	bounds := farm.Timing{TTL: s.ttl, Election: 500 * time.Millisecond}.Bounds()
-	var results []result
-	for _, kind := range []struct {
-		name  string
-		n     int
-		bound time.Duration
-		do    func(context.Context) (sample, error)
-	}{
-		{"broker killed (SIGKILL)", s.kills, bounds.BrokerLost, site.kill},
-		{"planned move", s.moves, bounds.PlannedMove, site.move},
-		{"broker stopped (SIGTERM)", s.stops, bounds.PlannedMove, site.stop},
-	} {
+	for _, kind := range kinds {
 		r := result{Name: kind.name, Bound: kind.bound}
 		for i := range kind.n {
-			one, err := kind.do(ctx)
+			one, err := kind.do(site, ctx)
 			if err != nil {
-				return fmt.Errorf("%s %d: %w", kind.name, i+1, err)
+				return nil, fmt.Errorf("%s %d: %w", kind.name, i+1, err)
 			}
 			r.Samples = append(r.Samples, one.took)
 			r.Unowned += one.unowned
@@ -102,10 +129,9 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	}
 	endWatch()
 	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) {
-		return err
+		return nil, err
 	}
-	print(out, results)
-	return write(s.json, results)
+	return results, nil
 }
 
 // sample is one measurement.
@@ -163,18 +189,12 @@ type theSite struct {
 	free  func() error
 }
 
-// startSite builds the binary, starts the Site and waits until it is up.
-func startSite(ctx context.Context, s settings, dir string) (*theSite, error) {
-	binary := filepath.Join(dir, "quorate")
-	build := exec.CommandContext(ctx, "go", "build", "-o", binary, "./cmd/quorate")
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		return nil, fmt.Errorf("building: %w", err)
-	}
-	t := &theSite{facts: filepath.Join(dir, "data", "dev.json")}
-	t.dev = exec.Command(binary, "dev", "--brokers=3", "--standby=1", "--data-dir="+filepath.Join(dir, "data"),
-		fmt.Sprint("--providers=", s.providers), fmt.Sprint("--port=", s.port), "--lease-ttl="+s.ttl.String(),
-		"--restart-after=200ms", "--hold-down=1ms")
+// startSite starts the Site and waits until it is up.
+func startSite(ctx context.Context, s settings, binary, dir string, args ...string) (*theSite, error) {
+	t := &theSite{facts: filepath.Join(dir, "dev.json")}
+	t.dev = exec.Command(binary, append([]string{"dev", "--brokers=3", "--standby=1", "--data-dir=" + dir,
+		fmt.Sprint("--providers=", s.providers), fmt.Sprint("--port=", s.port), "--lease-ttl=" + s.ttl.String(),
+		"--restart-after=200ms", "--hold-down=1ms"}, args...)...)
 	t.dev.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	t.dev.Stderr = os.Stderr
 	story, err := t.dev.StdoutPipe()
@@ -249,16 +269,45 @@ func (t *theSite) end(ctx context.Context, signal syscall.Signal) (sample, error
 		return sample{}, err
 	}
 	victim := p.Owners["vc-1"].Value.Owner()
-	facts, err := t.read()
+	pid, err := t.pid(victim.Broker)
 	if err != nil {
 		return sample{}, err
 	}
-	i := slices.IndexFunc(facts.Brokers, func(b dev.BrokerFacts) bool { return b.ID == string(victim.Broker) })
 	// etcd looks for expired leases twice a second, and being at rest is in step
 	// with that: a random moment is not.
 	time.Sleep(rand.N(time.Second))
-	return t.measure(ctx, p.Revision, func() error { return syscall.Kill(facts.Brokers[i].PID, signal) },
+	return t.measure(ctx, p.Revision, func() error { return syscall.Kill(pid, signal) },
 		func(p *farm.Picture) bool { return connected(p) && !owns(p, victim) })
+}
+
+// pause is SIGSTOP of the owner of vc-1, until it has lost what it owns.
+func (t *theSite) pause(ctx context.Context) (sample, error) {
+	p, err := t.atRest(ctx)
+	if err != nil {
+		return sample{}, err
+	}
+	pid, err := t.pid(p.Owners["vc-1"].Value.Broker)
+	if err != nil {
+		return sample{}, err
+	}
+	defer func() { _ = syscall.Kill(pid, syscall.SIGCONT) }()
+	s, err := t.end(ctx, syscall.SIGSTOP)
+	s.unowned = 0
+	return s, err
+}
+
+// pid is a broker's process.
+func (t *theSite) pid(broker farm.BrokerID) (int, error) {
+	facts, err := t.read()
+	if err != nil {
+		return 0, err
+	}
+	for _, b := range facts.Brokers {
+		if b.ID == string(broker) && b.PID != 0 {
+			return b.PID, nil
+		}
+	}
+	return 0, fmt.Errorf("%s has no process", broker)
 }
 
 // move moves vc-1 to the next broker with a seat.

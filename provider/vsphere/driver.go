@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 
 	"github.com/vmware/govmomi/vim25/methods"
 	"github.com/vmware/govmomi/vim25/types"
@@ -21,7 +22,10 @@ const TypeID = "vsphere"
 // environment are not used.
 type Driver struct{}
 
-var _ provider.Driver = Driver{}
+var (
+	_ provider.Driver  = Driver{}
+	_ provider.Reacher = Driver{}
+)
 
 // Type describes vSphere.
 func (Driver) Type() provider.Type {
@@ -38,6 +42,20 @@ func (Driver) Type() provider.Type {
 func (Driver) Check(t provider.Target) provider.Faults {
 	_, faults := endpointOf(t)
 	return faults
+}
+
+// Reach implements provider.Reacher.
+func (Driver) Reach(ctx context.Context, t provider.Target) error {
+	e, faults := endpointOf(t)
+	if len(faults) > 0 {
+		return faults.Err()
+	}
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "tcp", e.hostport())
+	if err != nil {
+		return translate(ctx, err)
+	}
+	return conn.Close()
 }
 
 // Connect implements provider.Driver. It is two calls: what are you, and login.

@@ -2,13 +2,13 @@ package dev
 
 import (
 	"encoding/json"
-	"github.com/quorate/quorate/server/guard"
 	"os"
 	"strings"
 	"testing"
 
 	"github.com/quorate/quorate/provider/vsphere/vspheresim"
 	"github.com/quorate/quorate/server/client"
+	"github.com/quorate/quorate/server/guard"
 )
 
 func TestTheWelcomeSaysWhatThereIsAndNotWhatWasAskedFor(t *testing.T) {

@@ -292,3 +292,27 @@ fail  e    Bad.
 		t.Errorf("got\n%s", js.String())
 	}
 }
+
+func TestServersWithDifferentSecretKeysAreNamed(t *testing.T) {
+	one := []peer{{name: "hq/cb-1", online: true, keys: "7 (primary)"}, {name: "hq/cb-2", online: true, keys: "7 (primary)"}, {name: "hq/cb-3", online: true}}
+	if f := judgeKeys(one); f.Level != OK || f.Finding != "All servers that were asked have 7 (primary)." {
+		t.Errorf("%+v", f)
+	}
+	one[1].keys = "7 (primary) and 8"
+	if f := judgeKeys(one); f.Level != Warn || !strings.Contains(f.Finding, "7 (primary) and 8 at hq/cb-2") {
+		t.Errorf("%+v", f)
+	}
+	if f := judgeKeys(one[2:]); f.Level != "" {
+		t.Errorf("%+v", f)
+	}
+}
+
+func TestWhatAServerWarnsOfAndItsKeysAreRead(t *testing.T) {
+	r := reply{body: []byte(`{"ready":true,"warnings":["One.","Two."],"secretKeys":[{"id":7},{"id":8,"primary":true}]}`)}
+	if w, k := r.warnings(), r.secretKeys(); w != "One. Two." || k != "7 and 8 (primary)" {
+		t.Errorf("%q, %q", w, k)
+	}
+	if r := (reply{}); r.warnings() != "" || r.secretKeys() != "" {
+		t.Error("it made something up")
+	}
+}

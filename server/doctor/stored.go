@@ -65,8 +65,8 @@ func (v *visit) tokens(_ context.Context, _ *etcd.Store, view *store.View) []Fin
 	}
 	const what = "root token"
 	if !server.Knows(view, token) {
-		return []Finding{failed(what, "The Farm does not know the token in "+v.RootTokenFile+": it was started with another one.",
-			"Give the Farm's own, or leave --root-token-file out.")}
+		return []Finding{failed(what, "The Farm does not know the token in "+v.RootTokenFile+": it was started with another one, or its token was replaced since.",
+			"Give the token that counts, or leave --root-token-file out. If it is lost: quorate root-token replace.")}
 	}
 	return []Finding{fine(what, "The Farm knows it.")}
 }
@@ -99,5 +99,15 @@ func (v *visit) secrets(ctx context.Context, st *etcd.Store, view *store.View) [
 	if opened == 0 && !known {
 		return nil
 	}
-	return []Finding{fine(what, fmt.Sprintf("It is the Farm's, and opens all %d stored secrets.", opened))}
+	return []Finding{fine(what, "It is the Farm's, and opens "+allSecrets(opened)+".")}
+}
+
+func allSecrets(n int) string {
+	switch n {
+	case 0:
+		return "what the Farm has sealed as its proof; no secret is stored yet"
+	case 1:
+		return "the one stored secret"
+	}
+	return fmt.Sprintf("all %d stored secrets", n)
 }

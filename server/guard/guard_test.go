@@ -183,7 +183,9 @@ func TestARevocationIsTriedAgain(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	g.stop()
-	<-g.done
+	if err := <-g.done; err != nil {
+		t.Error(err)
+	}
 }
 
 func TestAChildThatDoesNotStartIsNotStartedAgain(t *testing.T) {

@@ -58,7 +58,7 @@ func frozenFarm() frozen {
 		site: farm.Site{
 			ID: "hq", Name: "Headquarters", Description: "Berlin\n2nd floor",
 			Failback:   farm.Failback{Mode: farm.FailbackManual, HoldDown: 90 * time.Second},
-			TieBreaker: farm.TieBreakerPriority, MaxParallelMoves: 3, CreatedAt: day(1), UpdatedAt: day(2),
+			TieBreaker: farm.TieBreakerPriority, Failsafe: true, MaxParallelMoves: 3, CreatedAt: day(1), UpdatedAt: day(2),
 		},
 		brokers: []farm.Broker{
 			{ID: "cb-1", Address: "https://10.0.0.1:8080", Mode: farm.ModeActive, Enabled: true, CreatedAt: day(1), UpdatedAt: day(1)},

@@ -166,6 +166,7 @@ type presenceRecord struct {
 	Leaving     bool             `json:"leaving,omitempty"`
 
 	Unreached  map[farm.BrokerID]farm.Incarnation `json:"unreached,omitempty"`
+	Paths      map[farm.ProviderID]bool           `json:"paths,omitempty"`
 	ContactKey []byte                             `json:"contactKey,omitempty"`
 }
 

@@ -40,6 +40,9 @@ func ownProvider(v farm.Provider) farm.Provider {
 func ownPresence(v farm.Presence) farm.Presence {
 	v.Since = utc(v.Since)
 	v.ContactKey = ownSlice(v.ContactKey)
+	if v.Paths = maps.Clone(v.Paths); len(v.Paths) == 0 {
+		v.Paths = nil
+	}
 	if v.Unreached = maps.Clone(v.Unreached); len(v.Unreached) == 0 {
 		v.Unreached = nil
 	}

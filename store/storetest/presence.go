@@ -66,9 +66,9 @@ func announce(b *bench) {
 	b.site(one, hq, "cb-1")
 	s := b.register(one, hq, "cb-1")
 	b.must(s.Announce(b.ctx(), farm.Presence{Broker: "somebody", Incarnation: 1, Address: "new", Leaving: true,
-		Unreached: map[farm.BrokerID]farm.Incarnation{"cb-2": 7}, ContactKey: []byte("key")}))
+		Unreached: map[farm.BrokerID]farm.Incarnation{"cb-2": 7}, Paths: map[farm.ProviderID]bool{"vc-1": true, "vc-2": false}, ContactKey: []byte("key")}))
 	want := farm.Presence{Broker: "cb-1", Incarnation: s.Incarnation(), Address: "new", Leaving: true,
-		Unreached: map[farm.BrokerID]farm.Incarnation{"cb-2": 7}, ContactKey: []byte("key")}
+		Unreached: map[farm.BrokerID]farm.Incarnation{"cb-2": 7}, Paths: map[farm.ProviderID]bool{"vc-1": true, "vc-2": false}, ContactKey: []byte("key")}
 	p := b.current(two, hq)
 	if len(p.Presence) != 1 || !reflect.DeepEqual(p.Presence["cb-1"], want) {
 		b.Errorf("presence: %+v", p.Presence)

@@ -14,10 +14,10 @@ import (
 	"github.com/quorate/quorate/store/mem"
 )
 
-// path is one process's way to the memory. What it writes takes a moment, another
+// wire is one process's way to the memory. What it writes takes a moment, another
 // one for each broker and each Provider, so that no two writes come at the same
 // instant and the same story is told each time.
-type path struct {
+type wire struct {
 	*mem.Store
 	own time.Duration // the moment of its broker
 
@@ -29,8 +29,8 @@ type path struct {
 	after time.Duration // so much later
 }
 
-func newPath(memory *mem.Store, id farm.BrokerID) *path {
-	return &path{Store: memory.Another(), own: time.Duration(number(string(id))) * time.Millisecond}
+func newWire(memory *mem.Store, id farm.BrokerID) *wire {
+	return &wire{Store: memory.Another(), own: time.Duration(number(string(id))) * time.Millisecond}
 }
 
 // number is the one at the end of a name.
@@ -39,20 +39,20 @@ func number(name string) int {
 	return n
 }
 
-func (p *path) set(f func(*path)) {
+func (p *wire) set(f func(*wire)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	f(p)
 }
 
 // steady reports whether it does no more than take its moment.
-func (p *path) steady() bool {
+func (p *wire) steady() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.slow == 0 && p.lose == 0 && p.late == 0
 }
 
-func (p *path) travel(ctx context.Context, more time.Duration) error {
+func (p *wire) travel(ctx context.Context, more time.Duration) error {
 	if _, err := p.Current(ctx); err != nil { // waits while it is cut off
 		return err
 	}
@@ -69,7 +69,7 @@ func (p *path) travel(ctx context.Context, more time.Duration) error {
 }
 
 // takes counts one of the next writes down.
-func (p *path) takes(left *int) bool {
+func (p *wire) takes(left *int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if *left == 0 {
@@ -84,7 +84,7 @@ type tooLate struct{}
 
 // write carries a write to storage, and its answer back. One that may come late
 // is not repeated by its writer before it knows better.
-func (p *path) write(ctx context.Context, more time.Duration, mayBeLate bool, do func(context.Context) error) error {
+func (p *wire) write(ctx context.Context, more time.Duration, mayBeLate bool, do func(context.Context) error) error {
 	if mayBeLate && p.takes(&p.late) {
 		go func() {
 			ctx, cancel := context.WithTimeout(context.WithValue(context.WithoutCancel(ctx), tooLate{}, true), p.after+time.Second)
@@ -105,25 +105,25 @@ func (p *path) write(ctx context.Context, more time.Duration, mayBeLate bool, do
 	return err
 }
 
-func (p *path) Register(ctx context.Context, site farm.SiteID, here farm.Presence, ttl time.Duration) (store.Session, error) {
+func (p *wire) Register(ctx context.Context, site farm.SiteID, here farm.Presence, ttl time.Duration) (store.Session, error) {
 	if err := p.travel(ctx, 0); err != nil {
 		return nil, err
 	}
 	s, err := p.Store.Register(ctx, site, here, ttl)
-	return &pathSession{s, p, here.Broker}, err
+	return &wireSession{s, p, here.Broker}, err
 }
 
-type pathSession struct {
+type wireSession struct {
 	store.Session
-	path *path
+	path *wire
 	me   farm.BrokerID
 }
 
-func (s *pathSession) Renew(ctx context.Context) error {
+func (s *wireSession) Renew(ctx context.Context) error {
 	return s.path.write(ctx, 0, true, s.Session.Renew)
 }
 
-func (s *pathSession) Announce(ctx context.Context, p farm.Presence) error {
+func (s *wireSession) Announce(ctx context.Context, p farm.Presence) error {
 	err := s.path.write(ctx, 0, false, func(ctx context.Context) error { return s.Session.Announce(ctx, p) })
 	if err == nil && s.path.takes(&s.path.hush) {
 		return fmt.Errorf("%w: the answer was lost", store.ErrUnavailable)
@@ -136,15 +136,15 @@ func each(id farm.ProviderID) time.Duration {
 	return time.Duration(number(string(id))) * 50 * time.Microsecond
 }
 
-func (s *pathSession) Handover(ctx context.Context, id farm.ProviderID, was farm.Stored[farm.Ownership]) error {
+func (s *wireSession) Handover(ctx context.Context, id farm.ProviderID, was farm.Stored[farm.Ownership]) error {
 	return s.path.write(ctx, each(id), true, func(ctx context.Context) error { return s.Session.Handover(ctx, id, was) })
 }
 
-func (s *pathSession) Release(ctx context.Context, id farm.ProviderID, was farm.Stored[farm.Ownership]) error {
+func (s *wireSession) Release(ctx context.Context, id farm.ProviderID, was farm.Stored[farm.Ownership]) error {
 	return s.path.write(ctx, each(id), true, func(ctx context.Context) error { return s.Session.Release(ctx, id, was) })
 }
 
-func (s *pathSession) Report(ctx context.Context, id farm.ProviderID, was farm.Stored[farm.Ownership], u store.Update) error {
+func (s *wireSession) Report(ctx context.Context, id farm.ProviderID, was farm.Stored[farm.Ownership], u store.Update) error {
 	return s.path.write(ctx, each(id), true, func(ctx context.Context) error {
 		// One that comes late while its writer is still the owner would overlap with
 		// the next one, which the contract rules out.
@@ -156,7 +156,7 @@ func (s *pathSession) Report(ctx context.Context, id farm.ProviderID, was farm.S
 }
 
 // Campaign lets those that stand at the same instant come one after the other.
-func (s *pathSession) Campaign(ctx context.Context) (store.Term, error) {
+func (s *wireSession) Campaign(ctx context.Context) (store.Term, error) {
 	for {
 		view := s.path.Latest()
 		if s.free(view) {
@@ -165,7 +165,7 @@ func (s *pathSession) Campaign(ctx context.Context) (store.Term, error) {
 			}
 			if s.free(s.path.Latest()) {
 				t, err := s.Session.Campaign(ctx)
-				return &pathTerm{t, s.path}, err
+				return &wireTerm{t, s.path}, err
 			}
 			continue
 		}
@@ -176,16 +176,16 @@ func (s *pathSession) Campaign(ctx context.Context) (store.Term, error) {
 }
 
 // free reports whether storage answers a campaign at once.
-func (s *pathSession) free(v *store.View) bool {
+func (s *wireSession) free(v *store.View) bool {
 	p := v.Sites[site]
 	return s.Lost() || p == nil || p.Coordinator.Broker == "" || p.Coordinator.Broker == s.me
 }
 
-type pathTerm struct {
+type wireTerm struct {
 	store.Term
-	path *path
+	path *wire
 }
 
-func (t *pathTerm) Apply(ctx context.Context, was farm.Stored[farm.Seats], seats *farm.Seats, events []farm.Event, ds []farm.Decision) error {
+func (t *wireTerm) Apply(ctx context.Context, was farm.Stored[farm.Seats], seats *farm.Seats, events []farm.Event, ds []farm.Decision) error {
 	return t.path.write(ctx, 0, true, func(ctx context.Context) error { return t.Term.Apply(ctx, was, seats, events, ds) })
 }
