@@ -7,6 +7,8 @@ LDFLAGS  = -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 GOLANGCI     = v2.15.0
 GOLANGCI_BIN = $(shell go env GOCACHE)/quorate-tools/golangci-lint-$(GOLANGCI)
 FUZZTIME    ?= 30s
+SCHEDULES   ?= 5000
+SEED        ?= $(shell date +%s)
 
 ROOTFS      ?= out/rootfs
 IMAGES      ?= quorate
@@ -15,7 +17,7 @@ ETCD_VERSION = $(shell go list -m -f '{{.Version}}' go.etcd.io/etcd/server/v3)
 DOCKER      ?= $(shell for d in docker /usr/bin/docker; do \
 	{ $$d buildx version || $$d --version | grep -E 'version (18|19|20)\.'; } >/dev/null 2>&1 && { echo $$d; exit; }; done; echo docker)
 
-.PHONY: list run build test model test-containers check vet lint fmt openapi openapi-current bench-takeover faults fuzz rootfs images up demo token down clean
+.PHONY: list run build test model test-containers check vet lint fmt openapi openapi-current bench-takeover faults schedules fuzz rootfs images up demo token down clean
 
 list: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +69,9 @@ bench-takeover: ## Measure takeovers: kills with and without a guard, pauses, mo
 
 faults: ## Do harm to a Site in network namespaces and look for two owners: ARGS="-minutes 10 -seed 1". Needs root
 	go run ./e2e/faults $(ARGS)
+
+schedules: ## Thousands of random schedules of faults, in virtual time. SCHEDULES=20000 SEED=1 plays those
+	go test ./broker -count=1 -timeout 4h -run Schedules -schedules $(SCHEDULES) -seed $(SEED)
 
 fuzz: ## Fuzz every decoder, FUZZTIME=30s each
 	@set -e; for f in $$(grep -rlE '^func Fuzz' --include='*_test.go' .); do \

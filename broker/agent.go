@@ -30,6 +30,7 @@ type agent struct {
 	box   chan duty // the newest duty
 	quit  context.CancelFunc
 	done  chan struct{}
+	made  time.Time   // when the Provider was: one deleted and made again is another one
 	over  atomic.Bool // it has ended: whatever is still on its way is not to be sent
 
 	duty   duty
@@ -41,7 +42,7 @@ type agent struct {
 func startAgent(l *life, id farm.ProviderID, d duty) *agent {
 	a := &agent{
 		life: l, id: id, epoch: d.record.Value.Epoch, duty: d,
-		box: make(chan duty, 1), done: make(chan struct{}),
+		made: d.config.Value.CreatedAt, box: make(chan duty, 1), done: make(chan struct{}),
 		hosts: map[farm.HostID]farm.Host{},
 	}
 	ctx, quit := context.WithCancel(provider.Guarded(l.permit.context(), a.allowed))

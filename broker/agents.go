@@ -154,7 +154,7 @@ func (k *keeper) run() {
 		}
 		retry = nil
 		if d.act {
-			if a != nil && a.epoch == d.record.Value.Epoch {
+			if a != nil && a.epoch == d.record.Value.Epoch && a.made.Equal(d.config.Value.CreatedAt) {
 				a.tell(d)
 				continue
 			}

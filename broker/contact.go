@@ -150,7 +150,13 @@ func (c *contacts) answers(l farm.Life) bool {
 
 // settling lets the cuts of a picture count once they have stayed the same for
 // long enough. Nobody has told this coordinator before, so the first ones count.
+//
+// A cut that only one side tells of counts when the other side's presence would
+// have ended if that were dead. Until then two dead brokers, which nobody says to
+// be cut off from each other, would pass for a group.
 type settling struct {
+	lease            time.Duration
+	told             map[[2]farm.BrokerID]time.Time // since when one side tells of a cut
 	latest, counting farm.Cuts
 	since            time.Time
 }
@@ -158,7 +164,7 @@ type settling struct {
 // look returns the cuts that count, and how long until newer ones will; 0: there
 // are none.
 func (s *settling) look(p *farm.Picture, now time.Time) (farm.Cuts, time.Duration) {
-	cuts := p.Cuts()
+	cuts, wait := s.believed(p, now)
 	if s.counting == nil {
 		s.counting, s.latest = cuts, cuts
 	}
@@ -166,11 +172,36 @@ func (s *settling) look(p *farm.Picture, now time.Time) (farm.Cuts, time.Duratio
 		s.latest, s.since = cuts, now
 	}
 	if maps.Equal(s.latest, s.counting) {
-		return s.counting, 0
+		return s.counting, wait
 	}
 	if left := farm.ContactSettles - now.Sub(s.since); left > 0 {
 		return s.counting, left
 	}
 	s.counting = s.latest
-	return s.counting, 0
+	return s.counting, wait
+}
+
+// believed are the cuts but those that one side alone tells of and has not told of
+// for long; and how long until the next of these is believed, 0: there is none.
+func (s *settling) believed(p *farm.Picture, now time.Time) (cuts farm.Cuts, wait time.Duration) {
+	cuts = p.Cuts()
+	told := map[[2]farm.BrokerID]time.Time{}
+	for cut := range cuts {
+		if p.Mutual(cut) {
+			continue
+		}
+		since, known := s.told[cut]
+		if !known {
+			since = now
+		}
+		told[cut] = since
+		if left := s.lease - now.Sub(since); left > 0 {
+			delete(cuts, cut)
+			if wait == 0 || left < wait {
+				wait = left
+			}
+		}
+	}
+	s.told = told
+	return cuts, wait
 }

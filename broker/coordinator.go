@@ -13,6 +13,8 @@ import (
 const (
 	// reconcileEvery bounds how long anything missed stays unnoticed.
 	reconcileEvery = 3 * time.Second
+	// expiryCheck is how much later than at its end storage may end a lease.
+	expiryCheck = time.Second
 	// eventsKept is how much history a Site keeps when it is trimmed, which is
 	// when a View can hold no more.
 	eventsKept = store.EventsInView * 9 / 10
@@ -62,7 +64,7 @@ func (l *life) awaitStanding(ctx context.Context) error {
 
 // coordinate plans and stores plans, until the term ends or ctx does.
 func (l *life) coordinate(ctx context.Context, term store.Term) error {
-	seen, contact := sightings{}, settling{}
+	seen, contact := sightings{}, settling{lease: l.session.TTL() + expiryCheck}
 	view := l.Store.Latest()
 	for {
 		wake := reconcileEvery

@@ -31,6 +31,7 @@ type life struct {
 
 	saying chan struct{} // holds one while said is replaced, in storage and here
 	said   farm.Presence // what the presence says
+	unsure bool          // it may say something else: no answer came
 }
 
 func newLife(c Config, m *metrics, s store.Session, said farm.Presence) *life {
@@ -242,14 +243,14 @@ func (l *life) announce(ctx context.Context, edit func(*farm.Presence)) error {
 	}
 	if edit != nil {
 		edit(&next)
-	} else if maps.Equal(next.Unreached, l.said.Unreached) && maps.Equal(next.Paths, l.said.Paths) {
+	} else if !l.unsure && maps.Equal(next.Unreached, l.said.Unreached) && maps.Equal(next.Paths, l.said.Paths) {
 		return nil
 	}
-	if err := l.session.Announce(ctx, next); err != nil {
-		return err
+	err := l.session.Announce(ctx, next)
+	if l.unsure = err != nil; !l.unsure {
+		l.said = next
 	}
-	l.said = next
-	return nil
+	return err
 }
 
 // awaitsHandover reports whether a Provider is still to be handed over. It asks

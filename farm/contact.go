@@ -27,13 +27,27 @@ const (
 func (p *Picture) Cuts() Cuts {
 	cuts := Cuts{}
 	for a, here := range p.Presence {
-		for b, life := range here.Unreached {
-			if p.Alive(Life{b, life}) {
+		for b := range here.Unreached {
+			if p.misses(a, b) {
 				cuts.Cut(a, b)
 			}
 		}
 	}
 	return cuts
+}
+
+// misses reports whether one broker says that another one, in its present life,
+// does not answer it.
+func (p *Picture) misses(a, b BrokerID) bool {
+	life, says := p.Presence[a].Unreached[b]
+	return says && p.Alive(Life{b, life})
+}
+
+// Mutual reports whether both sides of a cut say so. One that only one side tells
+// of may be a cut in one direction; but the other side may also be dead, with a
+// presence that has not ended yet.
+func (p *Picture) Mutual(cut [2]BrokerID) bool {
+	return p.misses(cut[0], cut[1]) && p.misses(cut[1], cut[0])
 }
 
 // Contact says of each broker that is present with which others, also present,
