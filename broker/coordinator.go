@@ -50,10 +50,13 @@ func (l *life) coordinate(ctx context.Context, term store.Term) error {
 	view := l.Store.Latest()
 	for {
 		wake := reconcileEvery
-		if p := view.Sites[l.Site]; p != nil {
+		if p := view.Sites[l.Site].Decidable(); p != nil {
+			if p.Coordinator.Broker != l.Broker {
+				return store.ErrDeposed // the key was taken away: it is for a candidate
+			}
 			back := seen.look(p, time.Now())
 			began := time.Now()
-			out := farm.Plan(farm.Situation{Picture: p, Now: began, Back: back})
+			out := p.Restored(farm.Plan(farm.Situation{Picture: p, Now: began, Back: back}))
 			l.metrics.planning.Observe(time.Since(began).Seconds())
 			if out.Wake > 0 {
 				wake = min(wake, out.Wake)
