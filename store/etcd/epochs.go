@@ -143,9 +143,24 @@ func (s *Store) floor(ctx context.Context) (floor farm.Epoch, at farm.Revision, 
 	r, err := decode[epochsRecord](resp.Kvs[0].Value)
 	if err != nil {
 		s.log.Warn("the floor of epochs cannot be read and is made anew, above all", "error", err)
-		return 0, at, false, nil
+		return s.floorBefore(ctx, at), at, false, nil
 	}
 	return farm.Epoch(r.Floor), at, true, nil
+}
+
+// floorBefore is the floor before what was stored at a revision, if etcd still has it.
+func (s *Store) floorBefore(ctx context.Context, at farm.Revision) farm.Epoch {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	resp, err := s.client.Get(ctx, s.keys.epochs(), clientv3.WithRev(int64(at)-1))
+	if err != nil || len(resp.Kvs) == 0 {
+		return 0
+	}
+	r, err := decode[epochsRecord](resp.Kvs[0].Value)
+	if err != nil {
+		return 0
+	}
+	return farm.Epoch(r.Floor)
 }
 
 func (s *Store) raiseBy(ctx context.Context, t *txn) error {

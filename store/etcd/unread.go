@@ -49,11 +49,11 @@ func unreadKind(kind string) store.UnreadKind {
 
 // asBefore puts what the last View has; false: nothing that may be relied on.
 func (a *assembly) asBefore(k parsed, kv *mvccpb.KeyValue) bool {
-	at := farm.Revision(kv.ModRevision)
+	was, unread := a.last.Unread(string(kv.Key))
+	blind := unread && !was.Known
 	switch k.kind {
 	case kindEpochs:
-		was, unread := a.last.Unread(string(kv.Key))
-		known := a.last.Revision > 0 && (!unread || was.Known)
+		known := a.last.Revision > 0 && !blind
 		if known {
 			a.draft.SetEpochFloor(a.last.EpochFloor)
 		}
@@ -65,11 +65,17 @@ func (a *assembly) asBefore(k parsed, kv *mvccpb.KeyValue) bool {
 		}
 		return known
 	}
-	was := a.last.Picture(k.site)
-	if was == nil {
-		was = &farm.Picture{}
+	p := a.last.Picture(k.site)
+	if p == nil {
+		p = &farm.Picture{}
 	}
-	s := a.draft.Site(k.site)
+	return a.asBeforeIn(p, k, kv, a.watched && !blind)
+}
+
+// asBeforeIn does so for what is of one Site. Followed: there was nothing in between
+// that was not seen.
+func (a *assembly) asBeforeIn(was *farm.Picture, k parsed, kv *mvccpb.KeyValue, followed bool) bool {
+	s, at := a.draft.Site(k.site), farm.Revision(kv.ModRevision)
 	switch k.kind {
 	case kindSite:
 		return again(was.Site, func(v farm.Site) { s.PutSite(v, at) })
@@ -78,10 +84,14 @@ func (a *assembly) asBefore(k parsed, kv *mvccpb.KeyValue) bool {
 	case kindProvider:
 		return again(was.Providers[farm.ProviderID(k.name)], func(v farm.Provider) { s.PutProvider(v, at) })
 	case kindSeats:
-		return again(was.Seats, func(v farm.Seats) { s.PutSeats(v, at) })
+		if !followed && was.Seats.Revision == 0 {
+			return false
+		}
+		s.PutSeats(was.Seats.Value, at)
+		return true
 	case kindOwner: // one that was missed may have had a higher epoch
 		o := was.Owners[farm.ProviderID(k.name)]
-		return (a.watched || o.Revision == at) && again(o, func(v farm.Ownership) { s.PutOwner(farm.ProviderID(k.name), v, at) })
+		return (followed || o.Revision == at) && again(o, func(v farm.Ownership) { s.PutOwner(farm.ProviderID(k.name), v, at) })
 	case kindPresence: // whose life it is, and which, does not lie in the value
 		here := was.Presence[farm.BrokerID(k.name)]
 		known := here.Incarnation == farm.Incarnation(kv.CreateRevision)
