@@ -197,7 +197,8 @@ type Session interface {
 
 	// Campaign blocks until this session is the coordinator of its Site, also
 	// while storage does not answer. The term ends with the session. A
-	// coordinator that campaigns again has the same term.
+	// coordinator that campaigns again has the same term. One whose session is gone
+	// is none, whatever is left of it.
 	Campaign(ctx context.Context) (Term, error)
 
 	// Handover completes the planned handover that the record asks for, making
