@@ -30,7 +30,7 @@ func (a *assembly) unread(c spoilt) {
 		a.remove(c.key)
 	}
 	a.draft.SetUnreadable(u)
-	a.log.Error("stored value cannot be read", "key", key, "error", c.err, "known from before", u.Known)
+	a.log.Error("stored value cannot be read", "key", key, "error", c.err, "known", u.Known)
 }
 
 func unreadKind(kind string) store.UnreadKind {
@@ -52,8 +52,8 @@ func (a *assembly) asBefore(k parsed, kv *mvccpb.KeyValue) bool {
 	was, unread := a.last.Unread(string(kv.Key))
 	blind := unread && !was.Known
 	switch k.kind {
-	case kindEpochs:
-		known := a.last.Revision > 0 && !blind
+	case kindEpochs: // one that was missed may have been higher
+		known := a.last.Revision > 0 && !blind && (a.watched || unread)
 		if known {
 			a.draft.SetEpochFloor(a.last.EpochFloor)
 		}
