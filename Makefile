@@ -78,11 +78,12 @@ images: $(if $(HOST_BUILD),rootfs) ## The images of the compose cluster. HOST_BU
 	@for target in quorate etcd; do \
 		DOCKER_BUILDKIT=1 $(DOCKER) build -q --target $$target -t $(IMAGES)/$$target:$(VERSION) -t $(IMAGES)/$$target:latest \
 			$(if $(HOST_BUILD),--build-arg BINARIES=host) --build-arg VERSION=$(VERSION) \
-			--build-arg COMMIT=$(COMMIT) --build-arg ETCD_VERSION=$(ETCD_VERSION) . || exit 1; \
+			--build-arg COMMIT=$(COMMIT) --build-arg ETCD_VERSION=$(ETCD_VERSION) . || { \
+			$(if $(HOST_BUILD),,echo "No image registry can be reached? make up HOST_BUILD=1 compiles on this machine.";) exit 1; } >&2; \
 	done
 
-up: images ## Start the compose cluster and wait until every Provider is connected
-	@DOCKER=$(DOCKER) e2e/compose/up.sh
+up: images ## Start the compose cluster, and wait. Options: HOST_BUILD=1 QUORATE_PORT=9080 QUORATE_BIND=IP PROJECT=name IMAGES=name
+	@DOCKER=$(DOCKER) QUORATE_IMAGE=$${QUORATE_IMAGE:-$(IMAGES)/quorate:latest} QUORATE_ETCD_IMAGE=$${QUORATE_ETCD_IMAGE:-$(IMAGES)/etcd:latest} e2e/compose/up.sh
 
 demo: ## Kill a broker's container of the compose cluster, and tell what happens
 	@DOCKER=$(DOCKER) e2e/compose/demo.sh

@@ -256,11 +256,12 @@ func (a *agent) target(ctx context.Context) (aim, error) {
 
 // unread is why a Provider's settings, or the secret among them, cannot be read.
 func unread(err error) error {
-	sentence := "Storage did not answer when the Provider's settings were read."
+	why, sentence := provider.ErrConnectionFailed, "Storage did not answer when the Provider's settings were read."
 	if errors.Is(err, store.ErrSecretKey) {
-		sentence = "The stored password cannot be opened with this server's secret key: send the password again."
+		why = provider.ErrSecretKeyMissing
+		sentence = "The stored password cannot be opened with this server's secret key: give this server the Farm's key (--secret-key-file), as the other servers have it, and restart it. If no server has it any more, send the password again."
 	}
-	return provider.WithSentence(fmt.Errorf("%w: reading the settings: %w", provider.ErrConnectionFailed, err), "%s", sentence)
+	return provider.WithSentence(fmt.Errorf("%w: reading the settings: %w", why, err), "%s", sentence)
 }
 
 func (a *agent) connect(ctx context.Context) (aim, provider.Conn, error) {

@@ -237,7 +237,7 @@ func TestALostConnectionIsMadeAgain(t *testing.T) {
 
 func TestASecretThatCannotBeOpenedIsSaidSo(t *testing.T) {
 	err := unread(fmt.Errorf("read secret: %w", store.ErrSecretKey))
-	if said := provider.Sentence(err); !strings.Contains(said, "send the password again") || provider.Reason(err) != farm.ReasonConnectionFailed {
+	if said := provider.Sentence(err); !strings.Contains(said, "give this server the Farm's key") || provider.Reason(err) != farm.ReasonSecretKeyMissing {
 		t.Errorf("%s: %s", provider.Reason(err), said)
 	}
 }

@@ -46,6 +46,7 @@ func checkMetrics(t *testing.T, metrics string) {
 	for _, m := range regexp.MustCompile(`(?m)^# TYPE (quorate_\w+)`).FindAllStringSubmatch(metrics, -1) {
 		there = append(there, m[1])
 	}
+	there = append(there, "quorate_certificate_expiry_timestamp_seconds") // of servers with certificates
 	told := map[string][]string{}
 	for _, file := range []string{"../docs/operate.md", "../docs/quorate.rules.yml"} {
 		for _, name := range regexp.MustCompile(`quorate_\w+[a-z]`).FindAllString(read(t, file), -1) {
@@ -132,8 +133,14 @@ func TestTheRulesAreWhatPrometheusReads(t *testing.T) {
 	if err := yaml.UnmarshalStrict([]byte(read(t, file)), &rules); err != nil {
 		t.Fatal(err)
 	}
+	manual := read(t, "../docs/operate.md")
 	for _, g := range rules.Groups {
 		for _, r := range g.Rules {
+			for _, m := range regexp.MustCompile(`docs/operate\.md, ([^.]+)\.`).FindAllStringSubmatch(r.Annotations["do"], -1) {
+				if !regexp.MustCompile(`(?mi)^## ` + regexp.QuoteMeta(m[1]) + `$`).MatchString(manual) {
+					t.Errorf("%s: docs/operate.md has no heading %q", r.Alert, m[1])
+				}
+			}
 			if r.Alert == "" || r.Expr == "" || r.Labels["severity"] == "" || r.Annotations["summary"] == "" {
 				t.Errorf("%s: a rule is not complete: %+v", g.Name, r)
 			}

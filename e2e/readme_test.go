@@ -15,7 +15,7 @@ func TestTheReadmesStoryHoldsWord(t *testing.T) {
 		{`"providers": \[`, `"reason": "broker-offline"`, `"longestOutage": "\d`, `"stoppable": true`},
 		{`"epoch": 2`, `"state": "connected"`, `"ownerReason": "broker-offline"`, `provider.owner-changed providers/vc-1: Broker cb-\d is offline`},
 		{`"broker": "cb-1",\s*"occupant": "cb-1"`},
-		{`"broker": "cb-3"`, `"reason": "operator-move"`, `"honored": true`},
+		{`"broker": "cb-3"`, `"reason": "operator-move"`, `cb-[23] → cb-1: `, `"honored": true`},
 		{`true`, `false`},
 		{`"code": "would-turn-off-high-availability"`, `"effects": \[`, `"the demo"`, `"status": 412`},
 	}

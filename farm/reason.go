@@ -33,4 +33,5 @@ const (
 	ReasonCertificateUntrusted Reason = "certificate-untrusted"
 	ReasonUnsupportedVersion   Reason = "unsupported-version"
 	ReasonTimeout              Reason = "timeout"
+	ReasonSecretKeyMissing     Reason = "secret-key-missing"
 )

@@ -168,5 +168,5 @@ func (a *API) whoAsks(r *http.Request) (caller, error) {
 	if t, known := view.Tokens[hash]; known {
 		return caller{hash, t.Name}, nil
 	}
-	return caller{}, problem("unauthorized", "The token is not one of this Farm. Check it, or ask an administrator for one.")
+	return caller{}, problem("unauthorized", "The token is not one of this Farm: it may have been replaced. Whoever runs the servers has the one that counts, and can replace one that is lost: quorate root-token replace.")
 }

@@ -57,7 +57,7 @@ func (a *API) hasPassword(ctx context.Context, site farm.SiteID, id farm.Provide
 
 // errSealed is the problem of a stored password that this server cannot open.
 func errSealed(id farm.ProviderID) error {
-	return problem("secret-key-required", "The password of Provider %s cannot be opened with this server's secret key: send the password again, or ask a server that has the key it was stored with.", id)
+	return problem("secret-key-required", "The password of Provider %s cannot be opened with this server's secret key: give this server the Farm's key (--secret-key-file), or ask a server that has it. If no server has it any more, send the password again.", id)
 }
 
 // withPassword reads a Provider and the password that was stored with it;

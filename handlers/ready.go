@@ -15,7 +15,15 @@ type Readiness struct {
 	Ready    bool     `json:"ready"`
 	Checks   []Check  `json:"checks"`
 	Warnings []string `json:"warnings"` // what is wrong beside the checks
+	// SecretKeys are the keys in this server's --secret-key-file, in the order in which they were added: their names, not the keys.
+	SecretKeys []SecretKey `json:"secretKeys"`
 } //@name Readiness
+
+// SecretKey is what is told of a key that passwords are encrypted with.
+type SecretKey struct {
+	ID      uint32 `json:"id" swaggertype:"integer" format:"int64" example:"3141592653"` // as `quorate secret-key list` shows it
+	Primary bool   `json:"primary"`                                                      // it encrypts; the others only decrypt
+} //@name SecretKey
 
 // Check is one thing that readiness needs.
 type Check struct {
@@ -36,7 +44,10 @@ type Check struct {
 //	@Router			/readyz [get]
 func (a *API) readyz(w http.ResponseWriter, r *http.Request) error {
 	h := a.Store.Health(r.Context())
-	answer := Readiness{Ready: true, Checks: []Check{etcdCheck(h), snapshotCheck(h)}, Warnings: []string{}}
+	answer := Readiness{Ready: true, Checks: []Check{etcdCheck(h), snapshotCheck(h)}, Warnings: []string{}, SecretKeys: []SecretKey{}}
+	for _, k := range h.SecretKeys {
+		answer.SecretKeys = append(answer.SecretKeys, SecretKey(k))
+	}
 	if a.Self.Broker != "" {
 		answer.Checks = append(answer.Checks, brokerCheck(a.Self, a.Store.Latest().Sites[a.Self.Site]))
 	}

@@ -20,6 +20,9 @@ var (
 	ErrTimeout              = errors.New("no answer in time")
 	// ErrInvalidOptions: the Provider's options or address do not fit its type.
 	ErrInvalidOptions = errors.New("invalid settings")
+	// ErrSecretKeyMissing: the Provider's secret cannot be opened. Said by who reads
+	// it, never by a Driver.
+	ErrSecretKeyMissing = errors.New("the secret key is missing")
 )
 
 // Target is where and how to connect.
@@ -88,6 +91,8 @@ func Reason(err error) farm.Reason {
 		return farm.ReasonUnsupportedVersion
 	case errors.Is(err, ErrTimeout), errors.Is(err, context.DeadlineExceeded):
 		return farm.ReasonTimeout
+	case errors.Is(err, ErrSecretKeyMissing):
+		return farm.ReasonSecretKeyMissing
 	default:
 		return farm.ReasonConnectionFailed
 	}

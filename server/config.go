@@ -35,8 +35,19 @@ type Config struct {
 
 	RootTokenFile string `name:"root-token-file" help:"File that holds the Farm's first API token. Without it the first start makes one and prints it once." placeholder:"FILE"`
 
-	LogLevel  slog.Level `name:"log-level" help:"debug, info, warn or error." default:"${log_level}"`
-	LogFormat string     `name:"log-format" help:"text or json." default:"${log_format}"`
+	LogLevel  LogLevel `name:"log-level" help:"debug, info, warn or error." default:"${log_level}"`
+	LogFormat string   `name:"log-format" help:"text or json." default:"${log_format}"`
+}
+
+// LogLevel is a level of the log, by its name.
+type LogLevel slog.Level
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (l *LogLevel) UnmarshalText(text []byte) error {
+	if err := (*slog.Level)(l).UnmarshalText(text); err != nil {
+		return fmt.Errorf("must be debug, info, warn or error; it is %q", text)
+	}
+	return nil
 }
 
 // DefaultConfig returns the settings of a server that answers the REST API on
@@ -49,7 +60,7 @@ func DefaultConfig() Config {
 		EtcdElection:  time.Second,
 		LeaseTTL:      3 * time.Second,
 		StopTimeout:   10 * time.Second,
-		LogLevel:      slog.LevelInfo,
+		LogLevel:      LogLevel(slog.LevelInfo),
 		LogFormat:     "text",
 	}
 }
@@ -64,7 +75,7 @@ func (c Config) Vars() map[string]string {
 		"etcd_election": c.EtcdElection.String(),
 		"lease_ttl":     c.LeaseTTL.String(),
 		"stop_timeout":  c.StopTimeout.String(),
-		"log_level":     strings.ToLower(c.LogLevel.String()),
+		"log_level":     strings.ToLower(slog.Level(c.LogLevel).String()),
 		"log_format":    c.LogFormat,
 	}
 }
@@ -121,6 +132,14 @@ func (c Config) Validate() error {
 		f.add("--log-format", "must be text or json; it is %q", c.LogFormat)
 	}
 	return f.err()
+}
+
+// PlainBehindHTTPS reports whether others are told to find this server by https,
+// which it does not speak: right behind a proxy that speaks TLS for it, and else not.
+func (c Config) PlainBehindHTTPS() bool {
+	host, _, _ := net.SplitHostPort(c.Listen)
+	behind := host == "localhost" || net.ParseIP(host).IsLoopback() // whoever speaks to it is on this machine
+	return c.TLSCert == "" && !behind && strings.HasPrefix(c.Advertise, "https://")
 }
 
 // Timing is what the takeover bounds follow from. Its TTL is the one that etcd

@@ -115,3 +115,24 @@ func TestWhatIsAdvertisedFollowsFromWhatIsListenedOn(t *testing.T) {
 		}
 	}
 }
+
+func TestPlainHTTPBehindAnAddressOfHTTPSIsNoticed(t *testing.T) {
+	for _, c := range []struct {
+		listen, advertise, cert string
+		want                    bool
+	}{
+		{":8080", "https://cb-1.example:8080", "", true},
+		{"10.0.0.1:8080", "https://10.0.0.1:8080", "", true},
+		{":8080", "https://cb-1.example:8080", "cb-1.crt", false},
+		{"127.0.0.1:8080", "https://cb-1.example", "", false}, // a proxy on this machine
+		{"localhost:8080", "https://cb-1.example", "", false},
+		{":8080", "http://cb-1.example:8080", "", false},
+		{":8080", "", "", false},
+	} {
+		cfg := DefaultConfig()
+		cfg.Listen, cfg.Advertise, cfg.TLSCert = c.listen, c.advertise, c.cert
+		if got := cfg.PlainBehindHTTPS(); got != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+}

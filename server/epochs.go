@@ -38,9 +38,16 @@ func RaiseEpochs(ctx context.Context, cfg RaiseEpochsConfig, stdout, stderr io.W
 		case errors.Is(err, context.DeadlineExceeded) && len(here) > 0:
 			return fmt.Errorf("no epoch was raised, because brokers are online: %s. Stop every server first", strings.Join(here, ", "))
 		case err != nil:
-			return fmt.Errorf("%w. %d epochs were raised; run it again, which does no harm", err, n)
+			return fmt.Errorf("%w. %s raised; run it again, which does no harm", err, epochs(n))
 		}
-		fmt.Fprintf(stdout, "%d epochs were raised by %d. The servers may be started.\n", n, cfg.By)
+		fmt.Fprintf(stdout, "%s raised by %d. The servers may be started.\n", epochs(n), cfg.By)
 		return nil
 	})
+}
+
+func epochs(n int) string {
+	if n == 1 {
+		return "1 epoch was"
+	}
+	return fmt.Sprintf("%d epochs were", n)
 }

@@ -35,6 +35,32 @@ func AddSecretKey(file string, out io.Writer) error {
 	return nil
 }
 
+// ListSecretKeys says which keys a file holds, and what each does.
+func ListSecretKeys(file string, out io.Writer) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("reading the secret key: %w", err)
+	}
+	keys, err := store.ListKeys(text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	encrypts := false
+	for _, k := range keys {
+		does := "opens"
+		switch {
+		case k.Primary:
+			encrypts, does = true, "primary: encrypts and opens"
+		case encrypts:
+			does = "opens; waits to be promoted"
+		}
+		if _, err := fmt.Fprintf(out, "%d  %s\n", k.ID, does); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // PromoteSecretKey makes the key that was added last the one that encrypts.
 func PromoteSecretKey(file string, out io.Writer) error {
 	text, release, err := holdKeys(file)
@@ -149,6 +175,14 @@ func keyAdvice(err error) error {
 	return err
 }
 
+// onlyKeyAdvice is for who has begun with the third of four steps.
+func onlyKeyAdvice(st *etcd.Store) string {
+	if st.SecretKeys() > 1 {
+		return ""
+	}
+	return " It is the only key there. To replace it: quorate secret-key add"
+}
+
 // ResealConfig is what `quorate secret-key reseal` can be told.
 type ResealConfig struct {
 	StorageConfig `embed:""`
@@ -170,6 +204,10 @@ func Reseal(ctx context.Context, cfg ResealConfig, stdout, stderr io.Writer) err
 		}
 		for _, key := range done.Left {
 			fmt.Fprintf(stderr, "Left as it was: %s, which does not open and whose Provider is not there. To be rid of it: etcdctl del %s\n", key, key)
+		}
+		if done.Anew == 0 && !done.Proof {
+			fmt.Fprintf(stdout, "There is nothing to encrypt anew: what is stored (passwords: %d) is all under key %d already, which is primary in %s.%s\n", done.Secrets, done.Key, cfg.SecretKeyFile, onlyKeyAdvice(st))
+			return nil
 		}
 		proof := "is as it was"
 		if done.Proof {

@@ -90,8 +90,8 @@ func TestAKeyFileIsNotTouchedIfAStepIsNotItsTurn(t *testing.T) {
 	if err := RetireSecretKeys(file, &out); err == nil || !strings.Contains(err.Error(), "quorate secret-key promote") {
 		t.Errorf("retire: %v", err)
 	}
-	if err := AddSecretKey(file, &out); err == nil {
-		t.Error("a second key waits")
+	if err := AddSecretKey(file, &out); err == nil || strings.Contains(err.Error(), "keyset:") {
+		t.Errorf("a second key waits: %v", err)
 	}
 	if contentOf(t, file) != text {
 		t.Error("the file has changed")
@@ -207,12 +207,46 @@ func TestSealingAnewNeedsAFarmAndItsKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	out.Reset()
-	if err := Reseal(t.Context(), ResealConfig{StorageConfig: cfg}, &out, &out); err != nil || !strings.Contains(out.String(), "0 of 0 passwords were encrypted anew") {
+	if err := Reseal(t.Context(), ResealConfig{StorageConfig: cfg}, &out, &out); err != nil || !strings.Contains(out.String(), "There is nothing to encrypt anew: what is stored (passwords: 0)") {
 		t.Errorf("%v: %s", err, out.String())
+	}
+	if !strings.Contains(out.String(), "It is the only key there. To replace it: quorate secret-key add") {
+		t.Errorf("with one key: %s", out.String())
 	}
 	other := cfg
 	other.SecretKeyFile, _ = keyText(t)
 	if err := Reseal(t.Context(), ResealConfig{StorageConfig: other}, &out, &out); err == nil || !strings.Contains(err.Error(), "it is not the key of this Farm") {
 		t.Errorf("another key: %v", err)
+	}
+}
+
+func TestTheKeysOfAFileAreListed(t *testing.T) {
+	file, _ := keyText(t)
+	list := func() []string {
+		t.Helper()
+		var out bytes.Buffer
+		if err := ListSecretKeys(file, &out); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Split(strings.TrimSpace(out.String()), "\n")
+	}
+	var out bytes.Buffer
+	if got := list(); len(got) != 1 || !strings.HasSuffix(got[0], "  primary: encrypts and opens") {
+		t.Errorf("one: %q", got)
+	}
+	if err := AddSecretKey(file, &out); err != nil {
+		t.Fatal(err)
+	}
+	if got := list(); len(got) != 2 || !strings.HasSuffix(got[1], "  opens; waits to be promoted") {
+		t.Errorf("added: %q", got)
+	}
+	if err := PromoteSecretKey(file, &out); err != nil {
+		t.Fatal(err)
+	}
+	if got := list(); len(got) != 2 || !strings.HasSuffix(got[0], "  opens") || !strings.Contains(got[1], "  primary") {
+		t.Errorf("promoted: %q", got)
+	}
+	if err := ListSecretKeys("/dev/null", &out); err == nil || !strings.Contains(err.Error(), "it holds no secret key as 'quorate keygen' makes it") {
+		t.Errorf("no key: %v", err)
 	}
 }

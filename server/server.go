@@ -62,7 +62,11 @@ func serve(ctx context.Context, cfg Config, ln net.Listener, st store.Store, p P
 		return err
 	}
 	metrics := newRegistry(p.Version)
-	metrics.MustRegister(newFarmMetrics(st))
+	certificates, err := newCertificateMetrics(cfg)
+	if err != nil {
+		return err
+	}
+	metrics.MustRegister(newFarmMetrics(st), certificates)
 	process := rand.Text()
 	api, err := newAPI(cfg, st, metrics, process, p.Version, log)
 	if err != nil {
@@ -143,16 +147,22 @@ func brokerConfig(cfg Config, st store.Store, addr net.Addr, version string) bro
 func announce(log *slog.Logger, cfg Config, addr net.Addr, p Process) {
 	log.Info("serving", "version", p.Version, "listen", addr.String(), "address", cfg.advertised(addr),
 		"site", cfg.Site, "broker", cfg.Broker, "etcd", cfg.Etcd)
+	if cfg.PlainBehindHTTPS() {
+		log.Warn("--advertise is https and --tls-cert is not given: this server speaks plain HTTP, in which tokens and passwords can be read on the way; that is right only behind a proxy that speaks TLS for it", "advertise", cfg.Advertise)
+	}
 	timing := cfg.Timing()
 	bounds := timing.Bounds()
 	log.Info("takeover bounds", "brokerLost", bounds.BrokerLost, "brokerAndEtcdLeader", bounds.BrokerAndStorageLeader,
 		"plannedMove", bounds.PlannedMove, "ttl", timing.TTL, "margin", timing.Margin)
+	if cfg.Broker == "" || cfg.LogFormat == "json" {
+		return // nobody reads it, or it is said in the log
+	}
 	fmt.Fprintf(p.Stdout, "A crashed broker's Providers are taken over within %v; if an etcd leader dies too, within %v.\n",
 		bounds.BrokerLost, bounds.BrokerAndStorageLeader)
 }
 
 func newLogger(cfg Config, w io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: cfg.LogLevel}
+	options := &slog.HandlerOptions{Level: slog.Level(cfg.LogLevel)}
 	var h slog.Handler = slog.NewTextHandler(w, options)
 	if cfg.LogFormat == "json" {
 		h = slog.NewJSONHandler(w, options)

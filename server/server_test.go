@@ -386,6 +386,9 @@ func TestAServerSpeaksHTTPS(t *testing.T) {
 	if response.TLS == nil || response.StatusCode != http.StatusOK {
 		t.Errorf("%s, TLS %v", response.Status, response.TLS)
 	}
+	if _, metrics := r.get("/metrics", ""); !strings.Contains(metrics, `quorate_certificate_expiry_timestamp_seconds{setting="tls-cert"} 1.`) {
+		t.Error("the certificate's end is no metric")
+	}
 	r.stop()
 	if _, err := r.wait(); err != nil {
 		t.Error(err)

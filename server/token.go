@@ -34,13 +34,21 @@ func readRootToken(file string) (string, error) {
 	if file == "" {
 		return "", nil
 	}
+	token, err := readToken(file)
+	if err != nil {
+		return "", fmt.Errorf("--root-token-file: %w", err)
+	}
+	return token, nil
+}
+
+func readToken(file string) (string, error) {
 	content, err := os.ReadFile(file)
 	if err != nil {
-		return "", fmt.Errorf("reading --root-token-file: %w", err)
+		return "", err
 	}
 	token := strings.TrimSpace(string(content))
 	if len(token) < minToken || strings.ContainsAny(token, " \t\r\n") {
-		return "", fmt.Errorf("--root-token-file %s must hold one token of at least %d characters without spaces; a good one is made by: openssl rand -base64 32", file, minToken)
+		return "", fmt.Errorf("%s must hold one token of at least %d characters without spaces; a good one is made by: openssl rand -base64 32", file, minToken)
 	}
 	return token, nil
 }
@@ -145,7 +153,7 @@ func tryRootToken(ctx context.Context, st store.Store, given string, out io.Writ
 		return nil
 	}
 	if _, known := view.Tokens[hashToken(given)]; !known {
-		return fmt.Errorf("%w: it was started with another one. Give that one, or leave --root-token-file out", ErrOtherRootToken)
+		return fmt.Errorf("%w: it was started with another one, or its token was replaced since. Give the token that counts, or leave --root-token-file out", ErrOtherRootToken)
 	}
 	return nil
 }

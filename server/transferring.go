@@ -72,6 +72,9 @@ func Export(ctx context.Context, cfg ExportConfig, stdout, stderr io.Writer) err
 
 // Import makes the Farm's configuration what a document says.
 func Import(ctx context.Context, cfg ImportConfig, stdin io.Reader, stdout, stderr io.Writer) error {
+	if cfg.OnlyNew && cfg.Prune {
+		return errors.New("--only-new leaves everything that is there as it is, and --prune deletes some of it: give one of them")
+	}
 	cfg.NewFarm = !cfg.DryRun // an import brings a Farm to a new etcd; a rehearsal makes nothing
 	passphrase, err := readPassphrase(cfg.PassphraseFile)
 	if err != nil {
@@ -88,7 +91,7 @@ func Import(ctx context.Context, cfg ImportConfig, stdin io.Reader, stdout, stde
 		if err != nil {
 			return secretKeyAdvice(err)
 		}
-		tell(stdout, outcome, cfg.DryRun)
+		tell(stdout, outcome, cfg)
 		return nil
 	})
 }
@@ -112,19 +115,26 @@ func secretKeyAdvice(err error) error {
 }
 
 // tell says what an import did or would do.
-func tell(w io.Writer, o transfer.Outcome, dry bool) {
+func tell(w io.Writer, o transfer.Outcome, cfg ImportConfig) {
 	for _, line := range o.Differences {
 		fmt.Fprintln(w, line)
 	}
+	now := "everything is as the document says."
 	switch {
-	case len(o.Differences) == 0 && dry:
+	case cfg.OnlyNew:
+		now = "everything that the document names is there."
+	case len(o.Left) > 0:
+		now = "everything that the document names is as it says."
+	}
+	switch {
+	case len(o.Differences) == 0 && cfg.DryRun:
 		fmt.Fprintln(w, "Nothing would change.")
 	case len(o.Differences) == 0:
-		fmt.Fprintln(w, "Nothing has changed: everything is as the document says.")
-	case dry:
+		fmt.Fprintln(w, "Nothing has changed: "+now)
+	case cfg.DryRun:
 		fmt.Fprintln(w, "That would change. Nothing is stored yet.")
 	default:
-		fmt.Fprintln(w, "Everything is as the document says.")
+		fmt.Fprintln(w, "E"+now[1:])
 	}
 	if len(o.Left) > 0 {
 		fmt.Fprintf(w, "Not in the document, left alone:%s\n", namesOf(o.Left))

@@ -15,17 +15,19 @@ import (
 func TestWhatAnImportDidIsTold(t *testing.T) {
 	for _, c := range []struct {
 		outcome transfer.Outcome
-		dry     bool
+		cfg     ImportConfig
 		says    string
 	}{
-		{transfer.Outcome{}, true, "Nothing would change.\n"},
-		{transfer.Outcome{}, false, "Nothing has changed: everything is as the document says.\n"},
-		{transfer.Outcome{Differences: []string{"~ a", "+ b"}}, true, "~ a\n+ b\nThat would change. Nothing is stored yet.\n"},
-		{transfer.Outcome{Differences: []string{"~ a"}, Left: []string{"x", "y"}}, false,
-			"~ a\nEverything is as the document says.\nNot in the document, left alone: x, y\n"},
+		{transfer.Outcome{}, ImportConfig{DryRun: true}, "Nothing would change.\n"},
+		{transfer.Outcome{}, ImportConfig{}, "Nothing has changed: everything is as the document says.\n"},
+		{transfer.Outcome{Differences: []string{"~ a", "+ b"}}, ImportConfig{DryRun: true}, "~ a\n+ b\nThat would change. Nothing is stored yet.\n"},
+		{transfer.Outcome{Differences: []string{"~ a"}, Left: []string{"x", "y"}}, ImportConfig{},
+			"~ a\nEverything that the document names is as it says.\nNot in the document, left alone: x, y\n"},
+		{transfer.Outcome{Differences: []string{"~ a"}}, ImportConfig{}, "~ a\nEverything is as the document says.\n"},
+		{transfer.Outcome{}, ImportConfig{OnlyNew: true}, "Nothing has changed: everything that the document names is there.\n"},
 	} {
 		var out bytes.Buffer
-		tell(&out, c.outcome, c.dry)
+		tell(&out, c.outcome, c.cfg)
 		if out.String() != c.says {
 			t.Errorf("%+v: %q, want %q", c.outcome, out.String(), c.says)
 		}

@@ -20,6 +20,7 @@ import (
 var (
 	ErrKeyWaits    = errors.New("the key that was added last is not primary yet")
 	ErrNoKeyWaits  = errors.New("the key that was added last is primary already")
+	ErrNoKeyset    = errors.New("it holds no secret key as 'quorate keygen' makes it")
 	ErrNoKeyIsLeft = errors.New("the keyset holds its primary key alone")
 )
 
@@ -78,6 +79,21 @@ func RetireKeys(text []byte) (changed []byte, retired []uint32, err error) {
 	return changed, retired, err
 }
 
+// SecretKey is what can be told of a key of a keyset.
+type SecretKey struct {
+	ID      uint32
+	Primary bool // it seals; the others only open
+}
+
+// ListKeys lists the keys of a keyset in the order in which they were added.
+func ListKeys(text []byte) ([]SecretKey, error) {
+	s, err := NewSealer(text)
+	if err != nil {
+		return nil, err
+	}
+	return s.Keys(), nil
+}
+
 // keyIDs are the keys of a keyset, in the order in which they were added.
 type keyIDs struct {
 	all     []uint32
@@ -102,7 +118,7 @@ func changeKeyset(text []byte, change func(*keyset.Manager, keyIDs) error) ([]by
 	}
 	ring := keyset.NewManagerFromHandle(handle)
 	if err := change(ring, keys); err != nil {
-		return nil, fmt.Errorf("change keyset: %w", err)
+		return nil, err
 	}
 	if handle, err = ring.Handle(); err != nil {
 		return nil, fmt.Errorf("change keyset: %w", err)
@@ -118,7 +134,7 @@ func changeKeyset(text []byte, change func(*keyset.Manager, keyIDs) error) ([]by
 func readKeyset(text []byte) (*keyset.Handle, error) {
 	handle, err := insecurecleartextkeyset.Read(keyset.NewJSONReader(bytes.NewReader(text)))
 	if err != nil {
-		return nil, fmt.Errorf("read keyset: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrNoKeyset, err)
 	}
 	return handle, nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/core/cryptofmt"
@@ -17,6 +18,7 @@ import (
 // Its keyset may hold several keys: the primary one seals, any of them opens.
 type Sealer struct {
 	aead    tink.AEAD
+	keys    []SecretKey
 	primary []byte // what all that the primary key seals begins with
 }
 
@@ -38,8 +40,16 @@ func NewSealer(keysetJSON []byte) (*Sealer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("use keyset: %w", err)
 	}
-	return &Sealer{a, sealed[:cryptofmt.TinkPrefixSize]}, nil
+	s := &Sealer{aead: a, primary: sealed[:cryptofmt.TinkPrefixSize]}
+	info := handle.KeysetInfo()
+	for _, k := range info.GetKeyInfo() {
+		s.keys = append(s.keys, SecretKey{k.GetKeyId(), k.GetKeyId() == info.GetPrimaryKeyId()})
+	}
+	return s, nil
 }
+
+// Keys lists its keys in the order in which they were added.
+func (s *Sealer) Keys() []SecretKey { return slices.Clone(s.keys) }
 
 // Seal encrypts for a path.
 func (s *Sealer) Seal(plaintext []byte, path string) ([]byte, error) {

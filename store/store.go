@@ -272,6 +272,8 @@ type Health struct {
 	Quota   int64    // bytes at which it is full; 0 if not known
 	Alarms  []string // for example NOSPACE
 	Members []Member
+
+	SecretKeys []SecretKey // of this server, in the order in which they were added
 }
 
 // Member is one server of the storage.

@@ -10,11 +10,15 @@ import (
 type doctorCommand struct {
 	doctor.Config `embed:""`
 
-	JSON bool `name:"json" help:"Print the findings as JSON."`
+	JSON  bool `name:"json" help:"Print the findings as JSON."`
+	Quiet bool `env:"-" help:"Leave out what is ok."`
 }
 
 func (c *doctorCommand) Run(ctx context.Context, to streams) error {
 	report := doctor.Examine(ctx, c.Config, version)
+	if c.Quiet {
+		report = report.Troubles()
+	}
 	write := report.Text
 	if c.JSON {
 		write = report.JSON
@@ -23,7 +27,7 @@ func (c *doctorCommand) Run(ctx context.Context, to streams) error {
 		return err
 	}
 	if report.Failures > 0 {
-		return fmt.Errorf("%d of %d checks failed", report.Failures, len(report.Findings))
+		return fmt.Errorf("%d of %d checks failed", report.Failures, report.OK+report.Warnings+report.Failures)
 	}
 	return nil
 }

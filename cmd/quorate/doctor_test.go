@@ -35,6 +35,16 @@ func TestDoctorFailsIfSomethingDoes(t *testing.T) {
 	}
 }
 
+func TestAQuietDoctorLeavesOutWhatIsOK(t *testing.T) {
+	args := []string{"doctor", "--listen=127.0.0.1:0", "--etcd=http://127.0.0.1:1"}
+	loud, _ := say(t, args...)
+	quiet, err := say(t, append(args, "--quiet")...)
+	if err == nil || !strings.Contains(loud, "\nok ") || strings.Contains(quiet, "\nok ") || strings.HasPrefix(quiet, "ok ") ||
+		!strings.Contains(quiet, "fail  etcd") || !strings.Contains(quiet, " ok, ") || !strings.Contains(err.Error(), " checks failed") {
+		t.Errorf("%v\n%s", err, quiet)
+	}
+}
+
 func TestDoctorDoesNotFailForWarnings(t *testing.T) {
 	t.Setenv("QUORATE_ETCD", etcdtest.Start(t).Endpoints()[0])
 	var out bytes.Buffer

@@ -46,6 +46,7 @@ type commands struct {
 	Prepare     prepareCommand     `cmd:"" help:"Make what a new Farm needs: certificates, the secret key, the root token. What is there is kept."`
 	Keygen      keygenCommand      `cmd:"" help:"Make a key for --secret-key-file."`
 	SecretKey   secretKeyCommand   `cmd:"" help:"Replace the key in --secret-key-file: add, promote, reseal, retire."`
+	RootToken   rootTokenCommand   `cmd:"" help:"Replace the root token, for one that is lost or known to the wrong people."`
 	Health      healthCommand      `cmd:"" help:"Ask a server whether it is ready; exit 1 if not."`
 	Doctor      doctorCommand      `cmd:"" help:"Check settings, etcd, brokers and Providers for what usually goes wrong, and say what to do; exit 1 if something fails. Takes the settings of serve."`
 	Follow      followCommand      `cmd:"" help:"Tell what happens in a Site, and why, as it happens."`

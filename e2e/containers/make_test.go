@@ -2,6 +2,7 @@ package containers
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,20 +22,39 @@ func TestTheCommandsOfTheMakefileTellTheStory(t *testing.T) {
 			t.Skipf("%s needs docker compose or docker-compose", t.Name())
 		}
 	}
-	typed := func(args ...string) string {
+	type outcome struct {
+		said string
+		err  error
+	}
+	try := func(args ...string) outcome {
 		t.Helper()
 		cmd := exec.Command("make", append([]string{"-s", "--no-print-directory", "-C", "../..", "HOST_BUILD=1", "VERSION=e2e"}, args...)...)
-		cmd.Env = append(os.Environ(), "QUORATE_BIND=127.0.0.78", fmt.Sprintf("PROJECT=quorate-make-%d", os.Getpid()),
+		cmd.Env = append(os.Environ(), "QUORATE_BIND=127.0.0.78", "QUORATE_PORT=18080", fmt.Sprintf("PROJECT=quorate-make-%d", os.Getpid()),
 			"QUORATE_IMAGE=quorate/quorate:e2e", "QUORATE_ETCD_IMAGE=quorate/etcd:e2e")
 		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Fatalf("make %s: %v\n%s", strings.Join(args, " "), err, out)
+		return outcome{string(out), err}
+	}
+	typed := func(args ...string) string {
+		t.Helper()
+		o := try(args...)
+		if o.err != nil {
+			t.Fatalf("make %s: %v\n%s", strings.Join(args, " "), o.err, o.said)
 		}
-		return string(out)
+		return o.said
 	}
 	defer typed("down", "ARGS=-v")
+	busy, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.78:18082")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o := try("up"); o.err == nil || !strings.Contains(o.said, "is in use") || !strings.Contains(o.said, "make up QUORATE_PORT=9080") {
+		t.Errorf("make up with a port that is in use: %v\n%s", o.err, o.said)
+	}
+	if err := busy.Close(); err != nil {
+		t.Fatal(err)
+	}
 	said := typed("up")
-	if strings.Count(said, "  connected  cb-") != 3 || !strings.Contains(said, "The Site hq is up.") {
+	if strings.Count(said, "  connected  cb-") != 3 || !strings.Contains(said, "The Site hq is up.") || !strings.Contains(said, ":18080/swagger/ to :18083.") {
 		t.Errorf("make up:\n%s", said)
 	}
 	for _, target := range []string{"token", "demo", "down"} {

@@ -24,6 +24,10 @@ type Client struct {
 	token string
 	bases []string
 	at    atomic.Int64 // which base answered last
+
+	// Trouble, if set, hears of each time that a watch broke or could not be
+	// opened. An error that it returns ends the watch. Set it before the first call.
+	Trouble func(error) error
 }
 
 // New returns a client of the servers at the base URLs, whose certificates this

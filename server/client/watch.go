@@ -33,8 +33,13 @@ func (c *Client) follow(ctx context.Context, site string, f func(Message) error)
 			pause = firstPause
 			return f(m)
 		})
-		if ctx.Err() == nil && !errors.Is(err, errBroken) {
+		if ctx.Err() == nil && !errors.Is(err, ErrBroken) {
 			return err // from f
+		}
+		if c.Trouble != nil && ctx.Err() == nil {
+			if final := c.Trouble(err); final != nil {
+				return final
+			}
 		}
 		c.at.Add(1) // that server is in trouble: the next one
 		again := time.NewTimer(pause)
@@ -52,8 +57,8 @@ const (
 	maxPause   = time.Second
 )
 
-// errBroken: the stream ended or could not be opened; it may work next time.
-var errBroken = errors.New("the watch broke")
+// ErrBroken: the stream ended or could not be opened; it may work next time.
+var ErrBroken = errors.New("the watch broke")
 
 func (c *Client) stream(ctx context.Context, site, last string, f func(Message) error) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -72,13 +77,13 @@ func (c *Client) stream(ctx context.Context, site, last string, f func(Message) 
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("%w: %w", errBroken, err)
+		return fmt.Errorf("%w: %w", ErrBroken, err)
 	}
 	defer func() { _ = answer.Body.Close() }()
 	if answer.StatusCode != http.StatusOK {
 		content := make([]byte, 64<<10)
 		n, _ := answer.Body.Read(content)
-		return fmt.Errorf("%w: %w", errBroken, problem(answer.StatusCode, content[:n]))
+		return fmt.Errorf("%w: %w", ErrBroken, problem(answer.StatusCode, content[:n]))
 	}
 	dead := time.AfterFunc(silence, cancel)
 	defer dead.Stop()
@@ -109,5 +114,5 @@ func (c *Client) stream(ctx context.Context, site, last string, f func(Message) 
 			m.Data = append(m.Data, value...)
 		}
 	}
-	return fmt.Errorf("%w: %w", errBroken, errors.Join(lines.Err(), ctx.Err()))
+	return fmt.Errorf("%w: %w", ErrBroken, errors.Join(lines.Err(), ctx.Err()))
 }

@@ -22,6 +22,7 @@ type peer struct {
 	address string
 	online  bool
 	version string
+	keys    string // in its --secret-key-file, as it says itself; empty if it does not
 }
 
 // brokers asks each enabled broker at the address that it tells others.
@@ -29,15 +30,15 @@ func (v *visit) brokers(ctx context.Context, _ *etcd.Store, view *store.View) []
 	peers := v.peers(view)
 	parts := make([][]Finding, len(peers))
 	var wg sync.WaitGroup
-	for i, p := range peers {
-		wg.Go(func() { parts[i] = v.broker(ctx, p) })
+	for i := range peers {
+		wg.Go(func() { parts[i] = v.broker(ctx, &peers[i]) })
 	}
 	wg.Wait()
 	var all []Finding
 	for _, p := range parts {
 		all = append(all, p...)
 	}
-	return append(append(all, judgeVersions(peers, v.version)), append(v.twins(peers), v.reach(peers)...)...)
+	return append(append(all, judgeVersions(peers, v.version), judgeKeys(peers)), append(v.twins(peers), v.reach(peers)...)...)
 }
 
 func (v *visit) peers(view *store.View) []peer {
@@ -65,7 +66,7 @@ func peerOf(s farm.SiteID, b farm.Broker, present map[farm.BrokerID]farm.Presenc
 }
 
 // broker checks one: is it there, is it ready, its certificate, its clock.
-func (v *visit) broker(ctx context.Context, p peer) []Finding {
+func (v *visit) broker(ctx context.Context, p *peer) []Finding {
 	what := "broker " + p.name
 	u, err := url.Parse(p.address)
 	if err != nil || u.Host == "" {
@@ -77,9 +78,12 @@ func (v *visit) broker(ctx context.Context, p peer) []Finding {
 	}
 	alive, err := fetch(ctx, p.address+"/healthz")
 	if err != nil {
-		return append(all, judgeSilence(what, p, err))
+		return append(all, judgeSilence(what, *p, err))
 	}
 	ready, err := fetch(ctx, p.address+"/readyz")
+	if err == nil {
+		p.keys = ready.secretKeys()
+	}
 	switch {
 	case err != nil:
 		all = append(all, failed(what, "It stopped answering: "+sentence(err), "Look at its log."))
@@ -89,6 +93,8 @@ func (v *visit) broker(ctx context.Context, p peer) []Finding {
 		all = append(all, failed(what, "It is not ready: "+ready.unready(), "Mend what it says; its log tells more."))
 	case !p.online:
 		all = append(all, warned(what, "A server answers at its address, and the broker is offline.", "Look at that server's log: it may have been started without --broker, or with another one."))
+	case ready.warnings() != "":
+		all = append(all, warned(what, fmt.Sprintf("Online and ready at %s, and it warns: %s", p.address, ready.warnings()), "Mend what it says; its log tells more."))
 	default:
 		all = append(all, fine(what, fmt.Sprintf("Online and ready at %s.", p.address)))
 	}
@@ -152,6 +158,30 @@ func judgeVersions(peers []peer, mine string) Finding {
 		each = append(each, version+" at "+strings.Join(by[version], ", "))
 	}
 	return warned(what, "The servers run different versions: "+strings.Join(each, "; ")+".", "Go on with the upgrade, one server at a time.")
+}
+
+// judgeKeys says whether all servers have the same secret keys, and which is primary:
+// each round of a rotation must have come to its end everywhere before the next.
+func judgeKeys(peers []peer) Finding {
+	const what = "secret keys"
+	by := map[string][]string{}
+	for _, p := range peers {
+		if p.online && p.keys != "" {
+			by[p.keys] = append(by[p.keys], p.name)
+		}
+	}
+	switch len(by) {
+	case 0:
+		return Finding{}
+	case 1:
+		return fine(what, "All servers that were asked have "+ids(by)[0]+".")
+	}
+	var each []string
+	for _, keys := range ids(by) {
+		each = append(each, keys+" at "+strings.Join(by[keys], ", "))
+	}
+	return warned(what, "The servers have different keys: "+strings.Join(each, "; ")+".",
+		"Give every server the same --secret-key-file and restart it, before you go on with replacing the key. 'quorate secret-key list FILE' shows the keys of a file.")
 }
 
 // twins warns of brokers and addresses that two servers would share.

@@ -44,7 +44,7 @@ type visit struct {
 func Examine(ctx context.Context, cfg Config, version string) Report {
 	v := &visit{Config: cfg, version: version, now: time.Now()}
 	var here, storage, farm []Finding
-	here = append(here, v.settings(), v.authority())
+	here = append(here, v.settings(), v.advertised(), v.authority())
 	here = append(here, v.files()...)
 	var wg sync.WaitGroup
 	var local []Finding

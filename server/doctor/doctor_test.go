@@ -187,7 +187,7 @@ func TestAFarmThatIsWellIsSaidToBe(t *testing.T) {
 	finds(t, r, "lease", OK, "1s")
 	finds(t, r, "listen", OK, "already")
 	finds(t, r, "root token", OK, "")
-	finds(t, r, "secret key", OK, "all 1")
+	finds(t, r, "secret key", OK, "opens the one stored secret")
 	finds(t, r, "broker hq/cb-1", OK, "Online and ready")
 	finds(t, r, "versions", OK, "test")
 	finds(t, r, "provider hq/vc-1", Fail, "no TLS") // the door closes at once

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptrace"
@@ -58,6 +59,33 @@ func (h *hung) Unwrap() error { return h.error }
 func (r reply) says(field, value string) bool {
 	var o map[string]any
 	return json.Unmarshal(r.body, &o) == nil && o[field] == value
+}
+
+// warnings are what /readyz says is wrong although the server is ready.
+func (r reply) warnings() string {
+	var o struct{ Warnings []string }
+	_ = json.Unmarshal(r.body, &o) // then it says nothing
+	return strings.Join(o.Warnings, " ")
+}
+
+// secretKeys are those that /readyz names; empty if it names none.
+func (r reply) secretKeys() string {
+	var o struct {
+		SecretKeys []struct {
+			ID      uint32
+			Primary bool
+		}
+	}
+	_ = json.Unmarshal(r.body, &o) // an older server
+	var names []string
+	for _, k := range o.SecretKeys {
+		name := fmt.Sprint(k.ID)
+		if k.Primary {
+			name += " (primary)"
+		}
+		names = append(names, name)
+	}
+	return strings.Join(names, " and ")
 }
 
 // unready is what /readyz says is wrong.

@@ -301,7 +301,7 @@ func TestEverySecretThatDoesNotOpenIsNamed(t *testing.T) {
 	expect(t, got[1], Fail, "b1/vc-4")
 	expect(t, got[2], Warn, "etcdctl del k5")
 	got = judgeSecrets(true, tried[:1], func(etcd.Tried) bool { return true })
-	expect(t, got[0], OK, "all 1")
+	expect(t, got[0], OK, "the one stored secret")
 }
 
 func TestWhatThisMachineAllows(t *testing.T) {
@@ -332,5 +332,29 @@ fail  e    Bad.
 	}
 	if !strings.Contains(js.String(), `"failures": 1`) || !strings.Contains(js.String(), `"do": "Mend it."`) {
 		t.Errorf("got\n%s", js.String())
+	}
+}
+
+func TestServersWithDifferentSecretKeysAreNamed(t *testing.T) {
+	one := []peer{{name: "hq/cb-1", online: true, keys: "7 (primary)"}, {name: "hq/cb-2", online: true, keys: "7 (primary)"}, {name: "hq/cb-3", online: true}}
+	if f := judgeKeys(one); f.Level != OK || f.Finding != "All servers that were asked have 7 (primary)." {
+		t.Errorf("%+v", f)
+	}
+	one[1].keys = "7 (primary) and 8"
+	if f := judgeKeys(one); f.Level != Warn || !strings.Contains(f.Finding, "7 (primary) and 8 at hq/cb-2") {
+		t.Errorf("%+v", f)
+	}
+	if f := judgeKeys(one[2:]); f.Level != "" {
+		t.Errorf("%+v", f)
+	}
+}
+
+func TestWhatAServerWarnsOfAndItsKeysAreRead(t *testing.T) {
+	r := reply{body: []byte(`{"ready":true,"warnings":["One.","Two."],"secretKeys":[{"id":7},{"id":8,"primary":true}]}`)}
+	if w, k := r.warnings(), r.secretKeys(); w != "One. Two." || k != "7 and 8 (primary)" {
+		t.Errorf("%q, %q", w, k)
+	}
+	if r := (reply{}); r.warnings() != "" || r.secretKeys() != "" {
+		t.Error("it made something up")
 	}
 }

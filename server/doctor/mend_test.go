@@ -155,7 +155,7 @@ func TestASilentServerIsNotToldToChangeItsSettings(t *testing.T) {
 	expect(t, all[0], Fail, "Look at that machine")
 	ctx, cancel = context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	told := newReport(v.broker(ctx, peer{name: "hq/cb-1", address: address, online: true})).Findings
+	told := newReport(v.broker(ctx, &peer{name: "hq/cb-1", address: address, online: true})).Findings
 	if len(told) != 1 {
 		t.Fatalf("it is to be said once: %+v", told)
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -62,6 +63,12 @@ func newReport(parts ...[]Finding) Report {
 	return r
 }
 
+// Troubles is the report without what is ok, which is only counted.
+func (r Report) Troubles() Report {
+	r.Findings = slices.DeleteFunc(slices.Clone(r.Findings), func(f Finding) bool { return f.Level == OK })
+	return r
+}
+
 // JSON writes the report for programs.
 func (r Report) JSON(w io.Writer) error {
 	e := json.NewEncoder(w)
@@ -84,7 +91,10 @@ func (r Report) Text(w io.Writer) error {
 			fmt.Fprintf(&out, "      do: %s\n", strings.ReplaceAll(f.Do, "\n", "\n          "))
 		}
 	}
-	fmt.Fprintf(&out, "\n%d ok, %d to look at, %d to mend.\n", r.OK, r.Warnings, r.Failures)
+	if len(r.Findings) > 0 {
+		out.WriteString("\n")
+	}
+	fmt.Fprintf(&out, "%d ok, %d to look at, %d to mend.\n", r.OK, r.Warnings, r.Failures)
 	_, err := io.WriteString(w, out.String())
 	return err
 }

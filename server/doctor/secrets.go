@@ -64,7 +64,17 @@ func judgeSecrets(known bool, all []etcd.Tried, needed func(etcd.Tried) bool) (f
 		found = append(found, warned(what, "These secrets cannot be opened, and their Providers are not there: "+strings.Join(left, ", ")+".", "They were left over. Delete them:\netcdctl del "+strings.Join(left, "\netcdctl del ")))
 	}
 	if len(closed)+len(damaged) == 0 && (opened > 0 || known) {
-		found = append(found, fine(what, fmt.Sprintf("It is the Farm's, and opens all %d stored secrets.", opened)))
+		found = append(found, fine(what, "It is the Farm's, and opens "+allSecrets(opened)+"."))
 	}
 	return found
+}
+
+func allSecrets(n int) string {
+	switch n {
+	case 0:
+		return "what the Farm has sealed as its proof; no secret is stored yet"
+	case 1:
+		return "the one stored secret"
+	}
+	return fmt.Sprintf("all %d stored secrets", n)
 }

@@ -24,6 +24,16 @@ func (v *visit) settings() Finding {
 	return fine("settings", "A server with them answers the REST API and owns nothing.")
 }
 
+// advertised warns of a server that others are told to find by a protocol that it
+// does not speak.
+func (v *visit) advertised() Finding {
+	if !v.PlainBehindHTTPS() {
+		return Finding{}
+	}
+	return warned("--advertise", "It is https and --tls-cert is not given: the server speaks plain HTTP, in which tokens and passwords can be read on the way. That is right only behind a proxy that speaks TLS for it.",
+		"Give --tls-cert and --tls-key; behind such a proxy, --listen where nobody but the proxy can reach it.")
+}
+
 // authority reads --ca.
 func (v *visit) authority() Finding {
 	if v.CA == "" {

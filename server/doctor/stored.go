@@ -55,8 +55,8 @@ func (v *visit) tokens(_ context.Context, _ *etcd.Store, view *store.View) []Fin
 	}
 	const what = "root token"
 	if !server.Knows(view, token) {
-		return []Finding{failed(what, "The Farm does not know the token in "+v.RootTokenFile+": it was started with another one.",
-			"Give the Farm's own, or leave --root-token-file out.")}
+		return []Finding{failed(what, "The Farm does not know the token in "+v.RootTokenFile+": it was started with another one, or its token was replaced since.",
+			"Give the token that counts, or leave --root-token-file out. If it is lost: quorate root-token replace.")}
 	}
 	return []Finding{fine(what, "The Farm knows it.")}
 }

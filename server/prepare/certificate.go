@@ -103,10 +103,14 @@ func (c Config) certify(ca tls.Certificate, p party, now time.Time, out io.Write
 		fmt.Fprintf(out, "kept   %s: good until %s\n", certFile, has.Leaf.NotAfter.Format(time.DateOnly))
 		return nil
 	}
+	anew := ""
+	if err == nil {
+		anew = " (made anew: " + why(has.Leaf, ca.Leaf, template) + ")"
+	}
 	if err := issue(template, ca, certFile, keyFile); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "made   %s: good until %s\n", certFile, template.NotAfter.Format(time.DateOnly))
+	fmt.Fprintf(out, "made   %s: good until %s%s\n", certFile, template.NotAfter.Format(time.DateOnly), anew)
 	return nil
 }
 
@@ -120,9 +124,23 @@ func earlier(a, b time.Time) time.Time {
 // good reports whether a certificate is from the authority, names the same
 // hosts, and lasts.
 func good(has, ca, want *x509.Certificate, until time.Time) bool {
+	return has.CheckSignatureFrom(ca) == nil && has.NotAfter.After(earlier(until, ca.NotAfter.Add(-time.Second))) && sameHosts(has, want)
+}
+
+func sameHosts(a, b *x509.Certificate) bool {
 	same := func(a, b net.IP) bool { return a.Equal(b) }
-	return has.CheckSignatureFrom(ca) == nil && has.NotAfter.After(earlier(until, ca.NotAfter.Add(-time.Second))) &&
-		slices.Equal(has.DNSNames, want.DNSNames) && slices.EqualFunc(has.IPAddresses, want.IPAddresses, same)
+	return slices.Equal(a.DNSNames, b.DNSNames) && slices.EqualFunc(a.IPAddresses, b.IPAddresses, same)
+}
+
+// why says what is wrong with a certificate that is not good.
+func why(has, ca, want *x509.Certificate) string {
+	switch {
+	case has.CheckSignatureFrom(ca) != nil:
+		return "another authority"
+	case !sameHosts(has, want):
+		return "other hosts"
+	}
+	return "the old one was about to end"
 }
 
 // issue makes a certificate with a new key, signed by the authority (zero: by

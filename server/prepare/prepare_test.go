@@ -96,7 +96,9 @@ func TestWhatIsThereIsKept(t *testing.T) {
 		t.Errorf("second:\n%s", out)
 	}
 	c.Parties = []string{"cb-1", "cb-2=10.0.0.3", "cb-3"} // one moves, one is new
-	prepared(t, c)
+	if out := prepared(t, c); strings.Count(out, "(made anew: other hosts)") != 1 {
+		t.Errorf("third:\n%s", out)
+	}
 	for name, content := range contents(t, c.Dir) {
 		changes := strings.HasPrefix(name, "cb-2") || strings.HasPrefix(name, "cb-3")
 		if kept := before[name] == content; kept == changes {

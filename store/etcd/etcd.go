@@ -56,12 +56,13 @@ type Store struct {
 	log    *slog.Logger
 	visit  bool
 
-	views views
-	reads reads
-	ready atomic.Bool   // a View is there
-	keyed atomic.Bool   // the sealer's key is the Farm's
-	asks  chan struct{} // wants the watch to say how far it is
-	doubt chan struct{} // wants everything listed again
+	views  views
+	reads  reads
+	ready  atomic.Bool // a View is there
+	keyed  atomic.Bool // the sealer's key is the Farm's
+	closed closed
+	asks   chan struct{} // wants the watch to say how far it is
+	doubt  chan struct{} // wants everything listed again
 
 	farm  atomic.Pointer[record] // nil: not met yet
 	other atomic.Bool            // etcd holds another Farm, or none

@@ -46,7 +46,10 @@ func (s *Store) Health(ctx context.Context) store.Health {
 			}
 		}
 	}
-	h.Problem = strings.TrimSpace(problem(h) + " " + s.Latest().UnreadableProblem())
+	h.Problem = strings.Join(strings.Fields(problem(h)+" "+s.Latest().UnreadableProblem()+" "+s.closed.problem(s.keys.prefix)), " ")
+	if s.sealer != nil {
+		h.SecretKeys = s.sealer.Keys()
+	}
 	if s.other.Load() {
 		h.Problem = otherFarm
 	}

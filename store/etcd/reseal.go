@@ -71,6 +71,14 @@ func (s *Store) reseal(ctx context.Context) (done Resealed, err error) {
 	}
 }
 
+// SecretKeys is how many keys this server has.
+func (s *Store) SecretKeys() int {
+	if s.sealer == nil {
+		return 0
+	}
+	return len(s.sealer.Keys())
+}
+
 // secretRecords lists all secrets, sealed.
 func (s *Store) secretRecords(ctx context.Context) (all []*mvccpb.KeyValue, err error) {
 	_, err = s.scan(ctx, s.keys.prefix+kindSecret+"/", 0, func(_ int64, kvs []*mvccpb.KeyValue) error {

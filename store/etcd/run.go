@@ -161,11 +161,13 @@ func (s *Store) takeIn(resp *clientv3.WatchResponse) error {
 				}
 				if e.Type == mvccpb.Event_DELETE {
 					a.del(string(e.Kv.Key))
+					s.closed.set(string(e.Kv.Key), false)
 				} else {
 					if err := s.checkFormat(e.Kv); err != nil {
 						return err
 					}
 					a.put(e.Kv)
+					s.noteSecret(e.Kv)
 				}
 			}
 			v = a.view()
@@ -183,6 +185,7 @@ func (s *Store) takeIn(resp *clientv3.WatchResponse) error {
 func (s *Store) list(ctx context.Context) (*store.View, uint64, error) {
 	var a *assembly
 	var farm *mvccpb.KeyValue
+	shut := map[string]bool{}
 	from, err := s.scan(ctx, s.keys.prefix, 0, func(at int64, kvs []*mvccpb.KeyValue) error {
 		if a == nil {
 			a = s.assemble(nil, at)
@@ -195,6 +198,9 @@ func (s *Store) list(ctx context.Context) (*store.View, uint64, error) {
 				return err
 			}
 			a.put(kv)
+			if s.isSecret(string(kv.Key)) && !s.opens(kv) {
+				shut[string(kv.Key)] = true
+			}
 		}
 		return nil
 	})
@@ -210,6 +216,7 @@ func (s *Store) list(ctx context.Context) (*store.View, uint64, error) {
 	if s.here().precedes(from) {
 		a.last = s.Latest()
 	}
+	s.closed.replace(shut)
 	return a.view(), from.cluster, nil
 }
 

@@ -11,10 +11,35 @@ import (
 func (in *installation) givePCs() {
 	in.t.Helper()
 	in.on(4).run(`. /etc/quorate/admin.sh
+ADDRESS=${QUORATE_LISTEN%:*}
 systemd-run --quiet --unit=pcs quorate simulator pcs
 for N in 1 2 3 4 5 6; do
-    ask -f $SITE/providers -d '{"id":"pool-'$N'","type":"remotepc","options":{"machines":[{"id":"pc-'$N'","address":"10.0.0.4:3389"}]}}' >/dev/null
+    ask -f $SITE/providers -d '{"id":"pool-'$N'","type":"remotepc","options":{"machines":[{"id":"pc-'$N'","address":"'$ADDRESS':3389"}]}}' >/dev/null
 done`)
+	in.whole()
+}
+
+// careful holds that nothing is restarted that cannot be spared, and that it is
+// said why.
+func (in *installation) careful() {
+	in.t.Helper()
+	in.on(2).run("systemctl stop etcd quorate")
+	in.on(3).run("systemctl stop quorate")
+	in.on(1).await(`. /etc/quorate/admin.sh; ask $SITE | jq -e '.status.brokers.online == 2'`)
+	for _, restart := range []string{"restart_member", "restart_server"} {
+		before := in.incarnation("cb-1")
+		said, err := in.on(1).try(". /etc/quorate/admin.sh; PATIENCE=2 " + restart)
+		if err == nil {
+			in.t.Errorf("%s restarts what cannot be spared:\n%s", restart, said)
+		}
+		in.says(said, "^waiting for .*: .+\ngiven up waiting for .*\n$")
+		in.t.Logf("%s says\n%s", restart, said)
+		if in.incarnation("cb-1") != before {
+			in.t.Errorf("%s has restarted cb-1", restart)
+		}
+	}
+	in.on(2).run("systemctl start etcd quorate")
+	in.on(3).run("systemctl start quorate")
 	in.whole()
 }
 
