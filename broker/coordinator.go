@@ -68,14 +68,17 @@ func (l *life) coordinate(ctx context.Context, term store.Term) error {
 	view := l.Store.Latest()
 	for {
 		wake := reconcileEvery
-		if p := view.Sites[l.Site]; p != nil {
+		if p := view.Sites[l.Site].Decidable(); p != nil {
+			if p.Coordinator.Broker != l.Broker {
+				return store.ErrDeposed // the key was taken away: it is for a candidate
+			}
 			if !p.MayStand(l.Broker) {
 				return l.resign(ctx, term)
 			}
 			back := seen.look(p, time.Now())
 			began := time.Now()
 			cuts, settles := contact.look(p, began)
-			out := farm.Plan(farm.Situation{Picture: p, Now: began, Back: back, Cuts: cuts, Decider: l.Broker})
+			out := p.Restored(farm.Plan(farm.Situation{Picture: p, Now: began, Back: back, Cuts: cuts, Decider: l.Broker}))
 			l.metrics.planning.Observe(time.Since(began).Seconds())
 			if out.Wake > 0 {
 				wake = min(wake, out.Wake)

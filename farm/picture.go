@@ -26,6 +26,8 @@ type Picture struct {
 	// EpochFloor is what the first epoch of a Provider is above: what storage has
 	// forgotten may have gone so far.
 	EpochFloor Epoch
+
+	Unreadable Unreadable
 }
 
 // Coordinator is the one broker that decides for its Site.

@@ -360,6 +360,9 @@ func (p *Picture) warnings(v Seats) []Warning {
 	if p.Coordinator.Broker == "" && len(p.Presence) > 0 {
 		warn("no-coordinator", "No broker coordinates the Site at this moment; nothing is decided until one is elected.")
 	}
+	if len(p.Unreadable.Keys) > 0 {
+		warn("unreadable", "%s", p.Unreadable.warning())
+	}
 	for _, b := range p.InOrder() {
 		if p.stuck(b.ID, v) {
 			warn("drain-cannot-finish", "Broker %s is draining and cannot be emptied: no other broker is eligible. Undrain a broker, or start another one.", b.ID)

@@ -346,6 +346,7 @@ func TestErrorsOfStorage(t *testing.T) {
 	}{
 		{store.ErrUnavailable, 503, "unavailable"},
 		{store.ErrFull, 503, "storage-full"},
+		{store.ErrUnreadable, 503, "unreadable"},
 		{store.ErrOtherFarm, 503, "other-farm"},
 		{store.ErrConflict, 409, "conflict"},
 		{context.DeadlineExceeded, 503, "unavailable"},

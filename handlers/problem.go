@@ -79,6 +79,7 @@ var kinds = []ProblemKind{
 	{"internal", "The server failed", 500, "The server's log has the cause under the requestId."},
 	{"unavailable", "Storage does not answer", 503, "etcd did not answer within the request's time. The request may or may not have been carried out: wait for the time in Retry-After, then read before you repeat it."},
 	{"storage-full", "Storage is full", 503, "etcd has reached its quota and accepts no writes: compact and defragment it, or raise the quota, and clear its alarm."},
+	{"unreadable", "What is stored cannot be read", 503, "A value in the Farm's storage is damaged, or was written by another program, and the request would replace it or rests on it. `quorate doctor` names it and says how to mend it."},
 	{"newer-format", "This server cannot read what is stored", 503, "A newer version of Quorate has written to the Farm's storage, or the record of its format is damaged. This server ends; ask another one. Run the version that the Farm's newest servers run; `quorate doctor` tells more."},
 	{"other-farm", "Storage does not hold this Farm any more", 503, "etcd has lost its data, or another etcd is in its place. Bring the Farm's data back; if it is lost for good, restart every server: a new Farm begins then."},
 }
@@ -142,6 +143,8 @@ func problemOf(err error) *Problem {
 		return problem("other-farm", "The Farm's storage is empty, or it is another Farm's: etcd has lost its data, or another etcd is in its place. Tell an administrator: nothing is done until the data is back, or, if it is lost for good, every server is restarted.")
 	case errors.Is(err, store.ErrFormat):
 		return problem("newer-format", "What is stored cannot be read by this version of Quorate: a newer one has written it, or it is damaged. This server ends: ask another one, and run the version that the Farm's newest servers run.")
+	case errors.Is(err, store.ErrUnreadable):
+		return problem("unreadable", "What is stored there cannot be read, and is not replaced. Nothing was changed. Run `quorate doctor`: it names the key and says how to mend it.")
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return problem("unavailable", "Storage did not answer in time. Wait a moment and read the resource before you repeat a write: it may have been carried out.")
 	case errors.Is(err, store.ErrGone):

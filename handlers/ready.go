@@ -3,6 +3,7 @@ package handlers
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/quorate/quorate/farm"
@@ -13,7 +14,7 @@ import (
 type Readiness struct {
 	Ready    bool     `json:"ready"`
 	Checks   []Check  `json:"checks"`
-	Warnings []string `json:"warnings"` // what is wrong although the server is ready
+	Warnings []string `json:"warnings"` // what is wrong beside the checks
 	// SecretKeys are the keys in this server's --secret-key-file, in the order in which they were added: their names, not the keys.
 	SecretKeys []SecretKey `json:"secretKeys"`
 } //@name Readiness
@@ -53,12 +54,13 @@ func (a *API) readyz(w http.ResponseWriter, r *http.Request) error {
 	for _, c := range answer.Checks {
 		answer.Ready = answer.Ready && c.OK
 	}
+	told := slices.ContainsFunc(answer.Checks, func(c Check) bool { return c.Detail == h.Problem })
+	if h.Problem != "" && !told {
+		answer.Warnings = append(answer.Warnings, h.Problem)
+	}
 	if !answer.Ready {
 		w.Header().Set("Retry-After", "1")
 		return reply(w, http.StatusServiceUnavailable, answer)
-	}
-	if h.Problem != "" {
-		answer.Warnings = append(answer.Warnings, h.Problem)
 	}
 	return reply(w, http.StatusOK, answer)
 }

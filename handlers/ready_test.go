@@ -28,6 +28,14 @@ func TestWhatIsWrongIsToldAlsoByAServerThatIsReady(t *testing.T) {
 		"/warnings/0", "What is stored cannot be read, and is missing: /quorate/brokers/hq/cb-2.")
 }
 
+// What is wrong with storage may be why the broker does not come online.
+func TestWhatIsWrongIsToldAlsoByAServerThatIsNotReady(t *testing.T) {
+	b := newBed(t)
+	b.api.Self.Site, b.api.Self.Broker = "hq", "cb-9"
+	b.api.Store = ailing{b.st, "Storage has raised an alarm: NOSPACE."}
+	b.must("GET", "/readyz", "", 503).has("/ready", false, "/warnings/0", "Storage has raised an alarm: NOSPACE.")
+}
+
 func TestAServerNamesItsSecretKeys(t *testing.T) {
 	b := newBed(t)
 	b.online("cb-1")

@@ -1,13 +1,16 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/quorate/quorate/store"
 	"github.com/quorate/quorate/store/etcd"
@@ -16,10 +19,11 @@ import (
 // AddSecretKey adds a key to a file of --secret-key-file, which opens and does not
 // encrypt yet.
 func AddSecretKey(file string, out io.Writer) error {
-	text, err := os.ReadFile(file)
+	text, release, err := holdKeys(file)
 	if err != nil {
 		return fmt.Errorf("reading the secret key: %w", err)
 	}
+	defer release()
 	changed, added, err := store.AddKey(text)
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, keyAdvice(err))
@@ -59,10 +63,11 @@ func ListSecretKeys(file string, out io.Writer) error {
 
 // PromoteSecretKey makes the key that was added last the one that encrypts.
 func PromoteSecretKey(file string, out io.Writer) error {
-	text, err := os.ReadFile(file)
+	text, release, err := holdKeys(file)
 	if err != nil {
 		return fmt.Errorf("reading the secret key: %w", err)
 	}
+	defer release()
 	changed, primary, err := store.PromoteKey(text)
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, keyAdvice(err))
@@ -77,28 +82,73 @@ func PromoteSecretKey(file string, out io.Writer) error {
 // RetireSecretKeys drops all keys but the one that encrypts. The file as it was is
 // kept beside it: what was not encrypted anew, as in old snapshots, needs it.
 func RetireSecretKeys(file string, out io.Writer) error {
-	text, err := os.ReadFile(file)
+	text, release, err := holdKeys(file)
 	if err != nil {
 		return fmt.Errorf("reading the secret key: %w", err)
 	}
+	defer release()
 	changed, retired, err := store.RetireKeys(text)
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, keyAdvice(err))
 	}
-	kept := fmt.Sprintf("%s.retired-%d", file, retired[0])
-	is, err := filepath.EvalSymlinks(file)
-	if err == nil {
-		err = os.Link(is, kept)
-	}
+	kept, made, err := keepKeys(file, text, retired[0])
 	if err != nil {
 		return fmt.Errorf("keeping the file as it was: %w", err)
 	}
 	if err := rewriteKeys(file, changed); err != nil {
-		return errors.Join(err, os.Remove(kept)) // the other name of what is still there
+		if made {
+			err = errors.Join(err, os.Remove(kept)) // the other name of what is still there
+		}
+		return err
 	}
 	ids := strings.Trim(fmt.Sprint(retired), "[]")
 	fmt.Fprintf(out, "Retired from %s: %s. The file as it was is %s: it opens what was saved before, so keep it with those snapshots.\nGive the new file to every server, once quorate doctor has found that it opens everything.\n", file, ids, kept)
 	return nil
+}
+
+// keepKeys gives the file a second name, beside what a link leads to. One that a
+// retirement before this has kept, and that holds the same, is as good; another one
+// may be all that opens a snapshot, and is never replaced.
+func keepKeys(file string, text []byte, retired uint32) (kept string, made bool, err error) {
+	is, err := filepath.EvalSymlinks(file)
+	if err != nil {
+		return "", false, err
+	}
+	kept = fmt.Sprintf("%s.retired-%d", is, retired)
+	err = os.Link(is, kept)
+	if errors.Is(err, fs.ErrExist) {
+		if has, readErr := os.ReadFile(kept); readErr == nil && bytes.Equal(has, text) {
+			return kept, false, nil
+		}
+	}
+	return kept, err == nil, err
+}
+
+// holdKeys reads a file that nobody else changes until it is released: of two who
+// add a key, one key would be lost.
+func holdKeys(file string) (text []byte, release func(), err error) {
+	for {
+		f, err := os.Open(file)
+		if err != nil {
+			return nil, nil, err
+		}
+		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+			return nil, nil, errors.Join(fmt.Errorf("locking %s: %w", file, err), f.Close())
+		}
+		mine, err := f.Stat()
+		now, err2 := os.Stat(file)
+		if err = errors.Join(err, err2); err == nil && !os.SameFile(mine, now) {
+			_ = f.Close() // it was replaced meanwhile
+			continue
+		}
+		if err == nil {
+			text, err = io.ReadAll(f)
+		}
+		if err != nil {
+			return nil, nil, errors.Join(err, f.Close())
+		}
+		return text, func() { _ = f.Close() }, nil
+	}
 }
 
 // rewriteKeys replaces a file as a whole or not at all; who may read it stays.
@@ -151,6 +201,9 @@ func Reseal(ctx context.Context, cfg ResealConfig, stdout, stderr io.Writer) err
 			return fmt.Errorf("nothing was encrypted anew: %w. Give a file that holds their key too, such as one that retire has kept, or store these passwords again", err)
 		case err != nil:
 			return fmt.Errorf("%w. %d passwords were encrypted anew; run it again, which does no harm", err, done.Anew)
+		}
+		for _, key := range done.Left {
+			fmt.Fprintf(stderr, "Left as it was: %s, which does not open and whose Provider is not there. To be rid of it: etcdctl del %s\n", key, key)
 		}
 		if done.Anew == 0 && !done.Proof {
 			fmt.Fprintf(stdout, "There is nothing to encrypt anew: what is stored (passwords: %d) is all under key %d already, which is primary in %s.%s\n", done.Secrets, done.Key, cfg.SecretKeyFile, onlyKeyAdvice(st))

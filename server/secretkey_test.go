@@ -2,9 +2,12 @@ package server
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -112,11 +115,77 @@ func TestWhatARetirementKeptIsNeverReplaced(t *testing.T) {
 	if err := RetireSecretKeys(file, &out); err != nil {
 		t.Fatal(err)
 	}
+	kept, err := filepath.Glob(file + ".retired-*")
+	if err != nil || len(kept) != 1 {
+		t.Fatalf("kept: %v, %v", kept, err)
+	}
 	if err := os.WriteFile(file, []byte(both), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := RetireSecretKeys(file, &out); err == nil || contentOf(t, file) != both {
+	if err := os.WriteFile(kept[0], []byte("another"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := RetireSecretKeys(file, &out); err == nil || contentOf(t, file) != both || contentOf(t, kept[0]) != "another" {
 		t.Errorf("a second time: %v", err)
+	}
+}
+
+// So it is after a kill between its two steps, and after the kept file was put back.
+func TestARetirementCanBeRepeated(t *testing.T) {
+	file, _ := keyText(t)
+	var out bytes.Buffer
+	if err := errors.Join(AddSecretKey(file, &out), PromoteSecretKey(file, &out)); err != nil {
+		t.Fatal(err)
+	}
+	both := contentOf(t, file)
+	for range 2 {
+		if err := os.WriteFile(file, []byte(both), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := RetireSecretKeys(file, &out); err != nil || contentOf(t, file) == both {
+			t.Fatalf("%v", err)
+		}
+		kept, err := filepath.Glob(file + ".retired-*")
+		if err != nil || len(kept) != 1 || contentOf(t, kept[0]) != both {
+			t.Errorf("kept: %v, %v", kept, err)
+		}
+	}
+}
+
+// The link may be on another file system.
+func TestWhatARetirementKeepsIsBesideTheFileAndNotItsLink(t *testing.T) {
+	file, _ := keyText(t)
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(file, link); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := errors.Join(AddSecretKey(link, &out), PromoteSecretKey(link, &out), RetireSecretKeys(link, &out)); err != nil {
+		t.Fatal(err)
+	}
+	if kept, err := filepath.Glob(file + ".retired-*"); err != nil || len(kept) != 1 || !strings.Contains(out.String(), kept[0]) {
+		t.Errorf("kept: %v, %v", kept, err)
+	}
+}
+
+func TestOfTwoWhoAddAKeyNoneIsLost(t *testing.T) {
+	for range 20 {
+		file, _ := keyText(t)
+		added := make([]error, 4)
+		var wg sync.WaitGroup
+		for i := range added {
+			wg.Go(func() { added[i] = AddSecretKey(file, io.Discard) })
+		}
+		wg.Wait()
+		done := 0
+		for _, err := range added {
+			if err == nil {
+				done++
+			}
+		}
+		if done != 1 {
+			t.Fatalf("%d were told that theirs is in the file: %v", done, added)
+		}
 	}
 }
 

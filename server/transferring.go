@@ -137,11 +137,19 @@ func tell(w io.Writer, o transfer.Outcome, cfg ImportConfig) {
 		fmt.Fprintln(w, "E"+now[1:])
 	}
 	if len(o.Left) > 0 {
-		fmt.Fprintf(w, "Not in the document, left alone: %s\n", strings.Join(o.Left, ", "))
+		fmt.Fprintf(w, "Not in the document, left alone:%s\n", namesOf(o.Left))
 	}
 	if len(o.Lacking) > 0 {
-		fmt.Fprintf(w, "These Providers have a user name and no password; set it by the REST API or the console: %s\n", strings.Join(o.Lacking, ", "))
+		fmt.Fprintf(w, "These Providers have a user name and no password; set it by the REST API or the console:%s\n", namesOf(o.Lacking))
 	}
+}
+
+// namesOf are some names on the line, or many on lines of their own.
+func namesOf(names []string) string {
+	if len(names) <= 5 {
+		return " " + strings.Join(names, ", ")
+	}
+	return "\n  " + strings.Join(names, "\n  ")
 }
 
 // readPassphrase returns the first line of a file; empty if no file is named.

@@ -48,7 +48,7 @@ type Draft struct {
 	tokens   map[TokenHash]Token // nil: unchanged
 	floor    farm.Epoch
 
-	unreadable []string // shared with the View before until it changes
+	unread []Unread // in order; shared with the View before until it changes
 }
 
 // NewDraft starts a View at a revision, from the View before it; nil: from nothing.
@@ -61,8 +61,8 @@ func NewDraft(before *View, revision farm.Revision) *Draft {
 		before:   before,
 		floor:    before.EpochFloor,
 
-		unreadable: before.Unreadable,
-		sites:      map[farm.SiteID]*SiteDraft{},
+		unread: before.unread,
+		sites:  map[farm.SiteID]*SiteDraft{},
 	}
 }
 
@@ -121,10 +121,13 @@ func (d *Draft) View() *View {
 		Sites:    make(map[farm.SiteID]*farm.Picture, len(d.before.Sites)+1),
 
 		EpochFloor: d.floor,
-		Unreadable: d.unreadable,
+		unread:     d.unread,
 	}
 	if d.tokens != nil {
 		v.Tokens = d.tokens
+	}
+	for _, u := range d.unread {
+		v.Unreadable = append(v.Unreadable, u.Key)
 	}
 	for id, was := range d.before.known {
 		if _, changed := d.sites[id]; !changed {
@@ -133,6 +136,7 @@ func (d *Draft) View() *View {
 		}
 	}
 	for id, s := range d.sites {
+		s.vacate()
 		if !s.empty() {
 			s.p.Events = s.events[:len(s.events):len(s.events)]
 			v.add(id, &s.p, s.events)
@@ -143,7 +147,7 @@ func (d *Draft) View() *View {
 }
 
 func (v *View) add(id farm.SiteID, p *farm.Picture, events []farm.Event) {
-	p.Revision, p.EpochFloor = v.Revision, v.EpochFloor
+	p.Revision, p.EpochFloor, p.Unreadable = v.Revision, v.EpochFloor, v.unreadIn(id)
 	v.known[id] = known{picture: p, events: events}
 	if p.Site.Revision != 0 {
 		v.Sites[id] = p
@@ -201,6 +205,15 @@ func (s *SiteDraft) DeletePresence(id farm.BrokerID) { remove(&s.p.Presence, &s.
 
 // SetCoordinator says who the coordinator is; the zero value: nobody.
 func (s *SiteDraft) SetCoordinator(c farm.Coordinator) { s.p.Coordinator = c }
+
+// vacate: a coordinator that no presence is older than is nobody. Its key is left
+// over, as one is that was stored by hand, without the lease of a session.
+func (s *SiteDraft) vacate() {
+	c := s.p.Coordinator
+	if here, ok := s.p.Presence[c.Broker]; !ok || farm.Revision(here.Incarnation) > c.Term {
+		s.p.Coordinator = farm.Coordinator{}
+	}
+}
 
 // PutSeats stores the verdict.
 func (s *SiteDraft) PutSeats(v farm.Seats, at farm.Revision) {

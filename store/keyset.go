@@ -146,3 +146,15 @@ func writeKeyset(handle *keyset.Handle) ([]byte, error) {
 	}
 	return out.Bytes(), nil
 }
+
+// named refuses a keyset whose primary key does not put its name before what it
+// seals: nobody could tell what has been sealed with it. GenerateKeyset makes none.
+func named(handle *keyset.Handle) error {
+	info := handle.KeysetInfo()
+	for _, k := range info.GetKeyInfo() {
+		if prefix := k.GetOutputPrefixType().String(); k.GetKeyId() == info.GetPrimaryKeyId() && prefix != "TINK" {
+			return fmt.Errorf("the primary key %d has the output prefix %s, and must have TINK: make a key with 'quorate keygen'", k.GetKeyId(), prefix)
+		}
+	}
+	return nil
+}

@@ -1,7 +1,9 @@
 package store_test
 
 import (
+	"bytes"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/quorate/quorate/store"
@@ -48,5 +50,16 @@ func TestWhatIsNoKeysetIsNotChanged(t *testing.T) {
 		if got, _, err := store.AddKey([]byte(text)); err == nil {
 			t.Errorf("%q became %s", text, got)
 		}
+	}
+}
+
+func TestAKeyThatDoesNotNameItselfIsRefused(t *testing.T) {
+	text, err := store.GenerateKeyset()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw := bytes.ReplaceAll(text, []byte(`"TINK"`), []byte(`"RAW"`))
+	if _, err := store.NewSealer(raw); bytes.Equal(raw, text) || err == nil || !strings.Contains(err.Error(), "RAW") {
+		t.Errorf("got %v", err)
 	}
 }

@@ -29,6 +29,9 @@ func NewSealer(keysetJSON []byte) (*Sealer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := named(handle); err != nil {
+		return nil, err
+	}
 	a, err := aead.New(handle)
 	if err != nil {
 		return nil, fmt.Errorf("use keyset: %w", err)

@@ -59,14 +59,15 @@ type View struct {
 	Sites    map[farm.SiteID]*farm.Picture
 	Tokens   map[TokenHash]Token
 
-	// Unreadable names what is stored and cannot be read, in order: it is missing
-	// from this View and is not deleted.
+	// Unreadable names what is stored and cannot be read, in order: it is not
+	// deleted. This View has it as it was known before, if it was; see Unread.
 	Unreadable []string
 
 	EpochFloor farm.Epoch // also in every Picture, see RaiseEpochs
 
 	known  map[farm.SiteID]known // what a Draft goes on from
 	copied int
+	unread []Unread // what Unreadable names
 }
 
 // EventsInView is how many events of a Site a View holds at most.
@@ -137,7 +138,8 @@ type Store interface {
 	// returns how many it raised: after storage has been put back to an earlier
 	// state, so that epochs are above those that were given since. It leaves a
 	// floor, as high as the highest of them and raised with them, for Providers
-	// that have no record here and may have had one since. by is at most MaxRaise.
+	// that have no record here and may have had one since. A record that cannot be
+	// read it removes, with a floor by MaxRaise above all others. by is at most MaxRaise.
 	// While any
 	// broker is present it blocks. ErrConflict if one appears, or a record
 	// changes, meanwhile: some are raised then, and to raise them again does no
@@ -195,7 +197,8 @@ type Session interface {
 
 	// Campaign blocks until this session is the coordinator of its Site, also
 	// while storage does not answer. The term ends with the session. A
-	// coordinator that campaigns again has the same term.
+	// coordinator that campaigns again has the same term. One whose session is gone
+	// is none, whatever is left of it.
 	Campaign(ctx context.Context) (Term, error)
 
 	// Handover completes the planned handover that the record asks for, making

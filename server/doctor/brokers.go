@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -101,6 +102,11 @@ func (v *visit) broker(ctx context.Context, p *peer) []Finding {
 }
 
 func judgeSilence(what string, p peer, err error) Finding {
+	var accepted *hung
+	if !p.online && silence(err) && errors.As(err, &accepted) {
+		return failed(what, fmt.Sprintf("It is offline, and what accepts connections at %s does not answer.", p.address),
+			"Look at that machine: its server may be paused or hang. End that process, then start it again.")
+	}
 	if !p.online {
 		return warned(what, "It is offline: "+sentence(err), "Start its server; if it will not return, delete the broker.")
 	}

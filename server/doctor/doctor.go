@@ -106,7 +106,10 @@ func (v *visit) farm(ctx context.Context, client *clientv3.Client) []Finding {
 		wg.Go(func() { parts[i] = check(ctx, st, view) })
 	}
 	wg.Wait()
-	all := judgeWhole(view)
+	all := judgeWhole(v.EtcdPrefix, view)
+	for _, s := range v.sites(view) {
+		all = append(all, judgeCoordinator(v.EtcdPrefix, s, view.Sites[s]))
+	}
 	for _, p := range parts {
 		all = append(all, p...)
 	}

@@ -392,3 +392,55 @@ func TestAPortThatIsTakenIsTold(t *testing.T) {
 	cfg.Listen = "192.0.2.1:8080"
 	finds(t, examine(t, cfg), "listen", Fail, "--listen")
 }
+
+// What somebody writes into etcd by hand takes nothing away from a Farm that runs.
+func TestARunningFarmOutlivesWhatCannotBeRead(t *testing.T) {
+	srv := etcdtest.Start(t)
+	cfg := settings(t, srv.Endpoints()...)
+	_, _, stop := serve(t, cfg, "cb-1")
+	raw, err := etcd.Dial(etcd.DialConfig{Endpoints: srv.Endpoints()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = raw.Close() }()
+	ctx, done := context.WithTimeout(t.Context(), 60*time.Second)
+	defer done()
+	put := func(key, value string) {
+		t.Helper()
+		if _, err := raw.Put(ctx, "/quorate/"+key, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually := func(what string, ok func() bool) {
+		t.Helper()
+		for !ok() {
+			if ctx.Err() != nil {
+				t.Fatal(what)
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+	}
+	put("seats/hq", "{spoilt")
+	eventually("the seats are not stored again", func() bool {
+		got, err := raw.Get(ctx, "/quorate/seats/hq")
+		return err == nil && len(got.Kvs) == 1 && string(got.Kvs[0].Value) != "{spoilt"
+	})
+	if _, err := raw.Delete(ctx, "/quorate/coordinator/hq"); err != nil {
+		t.Fatal(err)
+	}
+	elected := func() bool {
+		got, err := raw.Get(ctx, "/quorate/coordinator/hq")
+		return err == nil && len(got.Kvs) == 1 && got.Kvs[0].Lease != 0
+	}
+	eventually("nobody is elected after the record was deleted", elected)
+	put("coordinator/hq", `{"broker":"cb-1"}`)
+	stop()
+	_, _, stop = serve(t, cfg, "cb-1")
+	eventually("nobody is elected after the record was put back", elected)
+	put("brokers/hq/cb-1", "{spoilt")
+	put("secrets/hq/gone", "{spoilt")
+	r := examine(t, cfg)
+	finds(t, r, "stored", Fail, "/quorate/brokers/hq/cb-1")
+	finds(t, r, "secret key", Warn, "etcdctl del /quorate/secrets/hq/gone")
+	stop()
+}

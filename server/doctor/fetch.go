@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
 	"time"
 )
@@ -28,9 +29,16 @@ func fetch(ctx context.Context, url string) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
+	accepted := false
+	request = request.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		ConnectDone: func(_, _ string, err error) { accepted = accepted || err == nil },
+	}))
 	transport := &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 	r := reply{asked: time.Now()}
 	answer, err := transport.RoundTrip(request)
+	if err != nil && accepted {
+		return reply{}, &hung{err}
+	}
 	if err != nil {
 		return reply{}, err
 	}
@@ -41,6 +49,11 @@ func fetch(ctx context.Context, url string) (reply, error) {
 	r.body, err = io.ReadAll(io.LimitReader(answer.Body, 1<<16))
 	return r, err
 }
+
+// hung is why something that has accepted a connection did not answer.
+type hung struct{ error }
+
+func (h *hung) Unwrap() error { return h.error }
 
 // says reports whether a field of the answer is so.
 func (r reply) says(field, value string) bool {

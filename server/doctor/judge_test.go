@@ -255,11 +255,53 @@ func TestWhatIsStoredMayBeTooNew(t *testing.T) {
 }
 
 func TestWhatCannotBeReadIsNamed(t *testing.T) {
-	got := judgeWhole(&store.View{Unreadable: []string{"/quorate/providers/hq/vc-1"}})
-	if len(got) != 1 || len(judgeWhole(&store.View{})) != 0 {
+	const prefix = "/quorate/"
+	says := func(key, do string) {
+		t.Helper()
+		got := judgeWhole(prefix, &store.View{Unreadable: []string{prefix + key}})
+		if len(got) != 1 {
+			t.Fatalf("%+v", got)
+		}
+		expect(t, got[0], Fail, prefix+key)
+		expect(t, got[0], Fail, do)
+	}
+	if len(judgeWhole(prefix, &store.View{})) != 0 {
+		t.Error("all can be read")
+	}
+	says("providers/hq/vc-1", "configure anew")
+	says("owners/hq/vc-1", "quorate raise-epochs")
+	says("epochs", "quorate raise-epochs")
+	says("coordinator/hq", "do not put it back")
+	says("seats/owners", "makes it anew")
+	says("status/hq/vc-1", "nothing rests on it")
+}
+
+func TestASiteWithoutACoordinatorIsNamed(t *testing.T) {
+	p := &farm.Picture{}
+	expect(t, judgeCoordinator("/quorate/", "hq", p), "", "")
+	p.Presence = map[farm.BrokerID]farm.Presence{"cb-1": {Broker: "cb-1"}}
+	expect(t, judgeCoordinator("/quorate/", "hq", p), Fail, "etcdctl del /quorate/coordinator/hq")
+	p.Coordinator = farm.Coordinator{Broker: "cb-1", Term: 3}
+	expect(t, judgeCoordinator("/quorate/", "hq", p), "", "")
+}
+
+func TestEverySecretThatDoesNotOpenIsNamed(t *testing.T) {
+	tried := []etcd.Tried{
+		{Key: "k1", Site: "hq", Provider: "vc-1", Opened: true},
+		{Key: "k2", Site: "hq", Provider: "vc-2"},
+		{Key: "k3", Site: "b1", Provider: "vc-3"},
+		{Key: "k4", Site: "b1", Provider: "vc-4", Damaged: true},
+		{Key: "k5", Site: "b1", Provider: "gone"},
+	}
+	got := judgeSecrets(true, tried, func(s etcd.Tried) bool { return s.Provider != "gone" })
+	if len(got) != 3 {
 		t.Fatalf("%+v", got)
 	}
-	expect(t, got[0], Fail, "/quorate/providers/hq/vc-1")
+	expect(t, got[0], Fail, "hq/vc-2, b1/vc-3")
+	expect(t, got[1], Fail, "b1/vc-4")
+	expect(t, got[2], Warn, "etcdctl del k5")
+	got = judgeSecrets(true, tried[:1], func(etcd.Tried) bool { return true })
+	expect(t, got[0], OK, "the one stored secret")
 }
 
 func TestWhatThisMachineAllows(t *testing.T) {

@@ -174,3 +174,17 @@ func TestAFileIsMissingOrClosed(t *testing.T) {
 func chainOf(c *x509.Certificate) shown {
 	return shown{connected: true, chain: []*x509.Certificate{c}}
 }
+
+// A paused server loses its lease, and its machine goes on accepting for it.
+func TestAnOfflineBrokerWhoseServerHangsIsNotToBeStartedBesideIt(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ln.Close() }()
+	_, err = fetch(t.Context(), "http://"+ln.Addr().String())
+	expect(t, judgeSilence("broker", peer{address: "http://" + ln.Addr().String()}, err), Fail, "End that process")
+	_ = ln.Close()
+	_, err = fetch(t.Context(), "http://"+ln.Addr().String())
+	expect(t, judgeSilence("broker", peer{}, err), Warn, "Start its server")
+}

@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -35,15 +34,6 @@ func judgeElsewhere(prefix string, others []string) Finding {
 	return warned("stored", fmt.Sprintf("Nothing under %s, and there is a Farm under %s.", prefix, under), do)
 }
 
-// judgeWhole names what is stored and cannot be read.
-func judgeWhole(view *store.View) (all []Finding) {
-	for _, key := range view.Unreadable {
-		all = append(all, failed("stored", "The value of "+key+" cannot be read, so that the Farm goes on without it.",
-			"Compare it with a snapshot (docs/backup.md):\netcdctl get "+key+"\nPut its value back. If it is lost, delete the key and configure anew what it held."))
-	}
-	return all
-}
-
 // firstView waits for the Farm as it is stored.
 func firstView(ctx context.Context, st store.Store) (*store.View, *Finding) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
@@ -69,45 +59,4 @@ func (v *visit) tokens(_ context.Context, _ *etcd.Store, view *store.View) []Fin
 			"Give the token that counts, or leave --root-token-file out. If it is lost: quorate root-token replace.")}
 	}
 	return []Finding{fine(what, "The Farm knows it.")}
-}
-
-const otherKey = "Give --secret-key-file the key that the Farm's other servers have. If a key was retired too early: the file that was kept then, and run 'quorate secret-key reseal' with it."
-
-// secrets opens every Provider's secret and keeps none.
-func (v *visit) secrets(ctx context.Context, st *etcd.Store, view *store.View) []Finding {
-	const what = "secret key"
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	known, err := st.TrySecretKey(ctx)
-	if errors.Is(err, store.ErrSecretKey) {
-		return []Finding{failed(what, "It cannot open what the Farm's servers have encrypted: this is not the Farm's key, or there is none.", otherKey)}
-	}
-	opened := 0
-	for _, s := range v.sites(view) {
-		for _, id := range ids(view.Sites[s].Providers) {
-			secret, err := st.Secret(ctx, s, id)
-			switch {
-			case errors.Is(err, store.ErrSecretKey):
-				return []Finding{failed(what, fmt.Sprintf("The secret of Provider %s of Site %s cannot be opened: this is not the Farm's key, or there is none.", id, s), otherKey)}
-			case err != nil:
-				return []Finding{warned(what, "Not every secret could be read: "+sentence(err), "Run this again.")}
-			case secret != "":
-				opened++
-			}
-		}
-	}
-	if opened == 0 && !known {
-		return nil
-	}
-	return []Finding{fine(what, "It is the Farm's, and opens "+allSecrets(opened)+".")}
-}
-
-func allSecrets(n int) string {
-	switch n {
-	case 0:
-		return "what the Farm has sealed as its proof; no secret is stored yet"
-	case 1:
-		return "the one stored secret"
-	}
-	return fmt.Sprintf("all %d stored secrets", n)
 }

@@ -35,7 +35,8 @@ func (c Config) authority(now time.Time, out io.Writer) (tls.Certificate, error)
 		fmt.Fprintf(out, "kept   %s: the authority, good until %s\n", certFile, ca.Leaf.NotAfter.Format(time.DateOnly))
 		return ca, nil
 	}
-	if !missing(certFile) || !missing(keyFile) {
+	key, cut := begun(certFile, keyFile)
+	if !cut && (!missing(certFile) || !missing(keyFile)) {
 		return ca, fmt.Errorf("the authority cannot be read, and is not replaced, since every party trusts it: %w", err)
 	}
 	template := &x509.Certificate{
@@ -46,11 +47,33 @@ func (c Config) authority(now time.Time, out io.Writer) (tls.Certificate, error)
 		BasicConstraintsValid: true,
 		IsCA:                  true,
 	}
-	if err := issue(template, tls.Certificate{}, certFile, keyFile); err != nil {
+	if cut {
+		err = certificate(template, tls.Certificate{}, key, certFile)
+	} else {
+		err = issue(template, tls.Certificate{}, certFile, keyFile)
+	}
+	if err != nil {
 		return ca, err
 	}
 	fmt.Fprintf(out, "made   %s: the authority\n", certFile)
 	return tls.LoadX509KeyPair(certFile, keyFile)
+}
+
+// begun is the key of an authority whose making was cut short: its certificate is
+// not there, and neither is any other.
+func begun(certFile, keyFile string) (*ecdsa.PrivateKey, bool) {
+	others, err := filepath.Glob(filepath.Join(filepath.Dir(certFile), "*.crt"))
+	if err != nil || len(others) > 0 {
+		return nil, false
+	}
+	text, err := os.ReadFile(keyFile)
+	block, _ := pem.Decode(text)
+	if err != nil || block == nil {
+		return nil, false
+	}
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	own, is := key.(*ecdsa.PrivateKey)
+	return own, err == nil && is
 }
 
 func missing(path string) bool {
@@ -128,6 +151,18 @@ func issue(template *x509.Certificate, by tls.Certificate, certFile, keyFile str
 	if err != nil {
 		return fmt.Errorf("make a key: %w", err)
 	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return fmt.Errorf("make %s: %w", keyFile, err)
+	}
+	if err := replace(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600); err != nil {
+		return err
+	}
+	return certificate(template, by, key, certFile)
+}
+
+// certificate makes one for a key, signed by the authority (zero: by itself).
+func certificate(template *x509.Certificate, by tls.Certificate, key *ecdsa.PrivateKey, certFile string) (err error) {
 	if template.SerialNumber, err = rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127)); err != nil {
 		return fmt.Errorf("make a serial number: %w", err)
 	}
@@ -138,13 +173,6 @@ func issue(template *x509.Certificate, by tls.Certificate, certFile, keyFile str
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
 	if err != nil {
 		return fmt.Errorf("make %s: %w", certFile, err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return fmt.Errorf("make %s: %w", keyFile, err)
-	}
-	if err := replace(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600); err != nil {
-		return err
 	}
 	return replace(certFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644)
 }

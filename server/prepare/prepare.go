@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/server"
+	"github.com/quorate/quorate/store"
 )
 
 // Config says where everything is put, and for whom.
@@ -97,11 +98,11 @@ func Run(c Config, out io.Writer) error {
 		}
 	}
 	return errors.Join(
-		c.unlessThere(SecretKeyFile, "the key that Providers' secrets are encrypted with", out, server.WriteSecretKey),
+		c.unlessThere(SecretKeyFile, "the key that Providers' secrets are encrypted with", out, server.WriteSecretKey, isSecretKey),
 		c.unlessThere(RootTokenFile, "the root token", out, func(w io.Writer) error {
 			_, err := fmt.Fprintln(w, server.NewToken())
 			return err
-		}),
+		}, func([]byte) error { return nil }),
 	)
 }
 
@@ -142,7 +143,7 @@ func isName(s string) bool {
 }
 
 // unlessThere writes a file for its owner only, unless it is there.
-func (c Config) unlessThere(name, what string, out io.Writer, write func(io.Writer) error) error {
+func (c Config) unlessThere(name, what string, out io.Writer, write func(io.Writer) error, check func([]byte) error) error {
 	path := filepath.Join(c.Dir, name)
 	if info, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		switch {
@@ -150,6 +151,13 @@ func (c Config) unlessThere(name, what string, out io.Writer, write func(io.Writ
 			return err
 		case !info.Mode().IsRegular() || info.Size() == 0:
 			return fmt.Errorf("%s is there, and is not %s: remove it, or give the right one", path, what)
+		}
+		content, err := os.ReadFile(path)
+		if err == nil {
+			err = check(content)
+		}
+		if err != nil {
+			return fmt.Errorf("%s is there, and is not %s: remove it, or give the right one: %w", path, what, err)
 		}
 		fmt.Fprintf(out, "kept   %s: %s\n", path, what)
 		return nil
@@ -163,6 +171,11 @@ func (c Config) unlessThere(name, what string, out io.Writer, write func(io.Writ
 	}
 	fmt.Fprintf(out, "made   %s: %s\n", path, what)
 	return nil
+}
+
+func isSecretKey(content []byte) error {
+	_, err := store.NewSealer(content)
+	return err
 }
 
 // replace writes a file as a whole or not at all.

@@ -186,3 +186,40 @@ func TestWhatIsNoKeyIsNotKeptForOne(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestAGarbledKeyIsNotKeptForOne(t *testing.T) {
+	c := config(t)
+	prepared(t, c)
+	file := filepath.Join(c.Dir, SecretKeyFile)
+	if err := os.WriteFile(file, []byte("garbage"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := Run(c, io.Discard); err == nil || !strings.Contains(err.Error(), "remove it") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The key is written first: a run may end between it and its certificate.
+func TestAnAuthorityThatWasBegunIsFinished(t *testing.T) {
+	c := config(t)
+	prepared(t, c)
+	key := contents(t, c.AuthorityIn)[authorityKey]
+	if err := os.Remove(filepath.Join(c.Dir, AuthorityFile)); err != nil {
+		t.Fatal(err)
+	}
+	c.Parties = []string{"cb-1"}
+	prepared(t, c)
+	if contents(t, c.AuthorityIn)[authorityKey] != key {
+		t.Error("its key was replaced")
+	}
+	before := contents(t, c.Dir)
+	if out := prepared(t, c); strings.Contains(out, "made") {
+		t.Errorf("what it made does not fit together:\n%s", out)
+	}
+	if err := os.Remove(filepath.Join(c.Dir, AuthorityFile)); err != nil {
+		t.Fatal(err)
+	}
+	if err := Run(c, io.Discard); err == nil || contents(t, c.Dir)["cb-1.crt"] != before["cb-1.crt"] {
+		t.Errorf("somebody trusts the certificate that is lost: %v", err)
+	}
+}

@@ -45,7 +45,7 @@ func (f Farm) ExportWithSecrets(ctx context.Context, only farm.SiteID, passphras
 			return d, fmt.Errorf("read the Farm: %w", err)
 		}
 		if !touched(view, before) {
-			d.Secrets, err = seal(found, passphrase, f.Work)
+			d.Secrets, err = seal(d.bind(found), passphrase, f.Work)
 			return d, err
 		}
 	}

@@ -37,6 +37,9 @@ func (f Farm) Import(ctx context.Context, d Document, o Options) (Outcome, error
 	if err != nil {
 		return Outcome{}, err
 	}
+	if sealed, err = d.bound(sealed); err != nil {
+		return Outcome{}, err
+	}
 	d, secrets, err := d.passwords(sealed)
 	if err != nil {
 		return Outcome{}, err
@@ -170,6 +173,9 @@ func listed(what string, steps []step) string {
 	}
 	for _, s := range steps {
 		names = append(names, s.path)
+	}
+	if len(names) > 5 {
+		return "  " + what + ":\n    " + strings.Join(names, "\n    ")
 	}
 	return "  " + what + ": " + strings.Join(names, ", ")
 }

@@ -398,8 +398,16 @@ func TestAnotherAddressNeedsThePasswordAgain(t *testing.T) {
 	if _, err := l.imports(move.Replace(l.export()), Options{}); err == nil || !strings.Contains(err.Error(), "/credentials/password is required") {
 		t.Errorf("without passwords: %v", err)
 	}
-	out := l.must(move.Replace(l.text(d)), Options{Passphrase: "correct horse"})
-	same(t, out.Differences, []string{`~ sites/hq/providers/vc-1 address: "https://vc-1" → "https://vc-9"`})
+	if _, err := l.imports(move.Replace(l.text(d)), Options{Passphrase: "correct horse"}); err == nil || !strings.Contains(err.Error(), `at "https://vc-9"`) {
+		t.Errorf("with a password for another address: %v", err)
+	}
+	user := strings.NewReplacer("username: ", "username: x")
+	if _, err := l.imports(user.Replace(l.text(d)), Options{Passphrase: "correct horse"}); err == nil || !strings.Contains(err.Error(), `the document says user "x`) {
+		t.Errorf("with a password for another user: %v", err)
+	}
+	anew := strings.Replace(move.Replace(l.text(d)), "username: ", "password: anew\n          username: ", 1)
+	out := l.must(anew, Options{Passphrase: "correct horse"})
+	same(t, out.Differences, []string{`~ sites/hq/providers/vc-1 address: "https://vc-1" → "https://vc-9"`, "~ sites/hq/providers/vc-1 password: the one in the document"})
 }
 
 func TestASecretIsThatOfTheAddressItIsExportedWith(t *testing.T) {

@@ -11,28 +11,39 @@ import (
 	"github.com/quorate/quorate/store"
 )
 
-// assembly makes a View of keys and values. What cannot be read is logged and
-// left out: one bad value must not hide a whole Farm. It cannot be overwritten
-// then, for nobody knows what it replaces; except for the seats, which every
-// edit compares and the coordinator makes anew from what is.
+// assembly makes a View of keys and values. What cannot be read is logged, and is
+// what it was in the last View: one bad value must not hide a whole Farm, nor be
+// taken for a deletion. What this server has never read is left out. It cannot be
+// overwritten then, for nobody knows what it replaces.
 type assembly struct {
 	keys  keys
 	log   *slog.Logger
 	draft *store.Draft
+
+	last    *store.View // of this server, in this turn of history
+	watched bool        // there is nothing between the last View and this one
+	spoilt  []spoilt
 
 	added   map[farm.SiteID][]farm.Event
 	removed map[farm.SiteID]map[string]bool
 }
 
 func (s *Store) assemble(before *store.View, at int64) *assembly {
+	last := before
+	if last == nil {
+		last = &store.View{}
+	}
 	return &assembly{
-		keys: s.keys, log: s.log, draft: store.NewDraft(before, farm.Revision(at)),
+		keys: s.keys, log: s.log, draft: store.NewDraft(before, farm.Revision(at)), last: last, watched: before != nil,
 		added: map[farm.SiteID][]farm.Event{}, removed: map[farm.SiteID]map[string]bool{},
 	}
 }
 
 // view finishes the View.
 func (a *assembly) view() *store.View {
+	for _, c := range a.spoilt {
+		a.unread(c)
+	}
 	for site, ids := range a.removed {
 		a.draft.Site(site).DeleteEvents(func(e farm.Event) bool { return ids[e.ID] })
 	}
@@ -54,17 +65,11 @@ func (a *assembly) put(kv *mvccpb.KeyValue) {
 	if !ok {
 		return
 	}
-	err := a.read(k, kv)
-	a.draft.SetUnreadable(string(kv.Key), err != nil)
-	if err != nil {
-		a.log.Error("stored value cannot be read and is ignored", "key", string(kv.Key), "error", err)
-		if k.kind != kindEpochs { // without it epochs would begin anew
-			a.remove(k)
-		}
-		if k.kind == kindSeats {
-			a.draft.Site(k.site).PutSeats(farm.Seats{}, farm.Revision(kv.ModRevision))
-		}
+	if err := a.read(k, kv); err != nil {
+		a.spoilt = append(a.spoilt, spoilt{k, kv, err})
+		return
 	}
+	a.draft.SetReadable(string(kv.Key))
 }
 
 func (a *assembly) read(k parsed, kv *mvccpb.KeyValue) error {
@@ -114,7 +119,7 @@ func take[T any](put func(T)) func(T, error) error {
 // del takes in that a key is gone.
 func (a *assembly) del(key string) {
 	if k, ok := a.keys.parse(key); ok {
-		a.draft.SetUnreadable(key, false)
+		a.draft.SetReadable(key)
 		a.remove(k)
 	}
 }

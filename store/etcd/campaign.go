@@ -6,11 +6,16 @@ import (
 	"fmt"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/quorate/quorate/farm"
 	"github.com/quorate/quorate/store"
 )
+
+// retryMost is the longest wait before standing again for an office that seems
+// vacant and is not.
+const retryMost = time.Second
 
 // Campaign waits through the View until there is no coordinator, and then
 // tries to be it. The key hangs on the session's lease and names its presence
@@ -25,7 +30,7 @@ func (l *session) Campaign(ctx context.Context) (store.Term, error) {
 
 func (l *session) campaign(ctx context.Context) (*term, error) {
 	var after mark
-	for {
+	for wait := time.Millisecond; ; wait = min(2*wait, retryMost) {
 		if err := l.check(); err != nil {
 			return nil, err
 		}
@@ -44,7 +49,7 @@ func (l *session) campaign(ctx context.Context) (*term, error) {
 			return t, nil
 		case err == nil:
 			after = seen
-			pause(ctx, time.Millisecond)
+			pause(ctx, wait)
 		case ctx.Err() != nil || !errors.Is(err, store.ErrUnavailable):
 			return nil, err
 		default:
@@ -93,5 +98,46 @@ func (l *session) stand(ctx context.Context) (*term, mark, error) {
 	if len(holder) > 0 && holder[0].Lease == l.lease { // elected already
 		return &term{l: l, at: farm.Revision(holder[0].CreateRevision)}, mark{}, nil
 	}
+	if len(holder) > 0 {
+		if err := l.vacate(ctx, holder[0]); err != nil {
+			return nil, mark{}, err
+		}
+	}
 	return nil, mark{rev, turn}, nil
+}
+
+// vacate removes the key of a coordinator that will not go by itself: it has no
+// lease, as after it was stored by hand, or no presence is older than it is. Should
+// the coordinator live after all, its writes find their term over.
+func (l *session) vacate(ctx context.Context, holder *mvccpb.KeyValue) error {
+	var t txn
+	t.created(l.key, int64(l.incarnation))
+	t.unchanged(string(holder.Key), farm.Revision(holder.ModRevision))
+	if holder.Lease != 0 {
+		who, err := decode[coordinatorRecord](holder.Value)
+		if err != nil {
+			return nil //nolint:nilerr // whoever it is, its lease says how long
+		}
+		key := l.s.keys.presence(l.site, who.Broker)
+		resp, err := ask(ctx, "read "+key, func(ctx context.Context) (*clientv3.GetResponse, error) {
+			return l.s.client.Get(ctx, key, clientv3.WithKeysOnly())
+		})
+		if err != nil {
+			return err
+		}
+		var created int64
+		if len(resp.Kvs) > 0 {
+			created = resp.Kvs[0].CreateRevision
+		}
+		if created != 0 && created <= holder.CreateRevision {
+			return nil
+		}
+		t.created(key, created)
+	}
+	t.delete(string(holder.Key))
+	o, err := l.s.commitOnce(ctx, &t)
+	if err == nil && o.stored {
+		l.s.log.Warn("the record of a coordinator that is gone was left over and is removed", "key", string(holder.Key), "value", string(holder.Value))
+	}
+	return err
 }

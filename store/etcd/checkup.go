@@ -10,6 +10,7 @@ import (
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/quorate/quorate/farm"
 	"github.com/quorate/quorate/store"
 )
 
@@ -211,6 +212,29 @@ func (s *Store) TrySecretKey(ctx context.Context) (known bool, err error) {
 	}
 	_, err = s.open(sealed)
 	return true, err
+}
+
+// Tried is what became of a stored secret when it was to be opened.
+type Tried struct {
+	Key      string
+	Site     farm.SiteID
+	Provider farm.ProviderID
+	Opened   bool
+	Damaged  bool // no key can open it
+}
+
+// TrySecrets opens every secret that is stored, and keeps none.
+func (s *Store) TrySecrets(ctx context.Context) (all []Tried, err error) {
+	records, err := s.secretRecords(ctx)
+	for _, kv := range records {
+		k, _ := s.keys.parse(string(kv.Key))
+		_, damaged := decode[secretRecord](kv.Value)
+		_, closed := s.open(kv)
+		all = append(all, Tried{
+			Key: string(kv.Key), Site: k.site, Provider: farm.ProviderID(k.name), Opened: closed == nil, Damaged: damaged != nil,
+		})
+	}
+	return all, err
 }
 
 func timed[T any](ctx context.Context, ask func(context.Context) (T, error)) Timed[T] {

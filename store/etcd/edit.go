@@ -36,6 +36,9 @@ func (s *Store) Edit(ctx context.Context, site farm.SiteID, decide func(*farm.Pi
 			}
 		}
 		t, err := s.edit(site, p, v.Revision, c)
+		if err == nil {
+			err = unreadIn(v, t)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("edit Site %q: %w", site, err)
 		}

@@ -79,9 +79,12 @@ func (s *Store) raise(ctx context.Context, records []*mvccpb.KeyValue, by farm.E
 	var t txn
 	t.nothingNewer(s.keys.prefix+kindPresence+"/", 0)
 	for _, kv := range records {
+		t.unchanged(string(kv.Key), farm.Revision(kv.ModRevision))
 		o, err := decodeOwner(kv.Value)
-		if err != nil {
-			return fmt.Errorf("%s: %w", kv.Key, err)
+		if err != nil { // whatever its epoch was, the floor is above it
+			s.log.Warn("an ownership record cannot be read and is removed: its Provider begins above all epochs", "key", string(kv.Key), "error", err)
+			t.delete(string(kv.Key))
+			continue
 		}
 		if o.Epoch, err = store.Raised(o.Epoch, by); err != nil {
 			return fmt.Errorf("%s: %w", kv.Key, err)
@@ -90,25 +93,29 @@ func (s *Store) raise(ctx context.Context, records []*mvccpb.KeyValue, by farm.E
 		if err != nil {
 			return fmt.Errorf("%s: %w", kv.Key, err)
 		}
-		t.unchanged(string(kv.Key), farm.Revision(kv.ModRevision))
 		t.put(string(kv.Key), value)
 	}
 	return s.raiseBy(ctx, &t)
 }
 
 // raiseFloor sets the floor as high as the highest record will be. It is first, so
-// that every record has been looked at before any is raised.
+// that every record has been looked at before any is raised. If something cannot be
+// read, which may have been higher than all that can, it goes as far as can be.
 func (s *Store) raiseFloor(ctx context.Context, records []*mvccpb.KeyValue, by farm.Epoch) error {
-	highest, at, err := s.floor(ctx)
+	highest, at, readable, err := s.floor(ctx)
 	if err != nil {
 		return err
 	}
 	for _, kv := range records {
 		o, err := decodeOwner(kv.Value)
 		if err != nil {
-			return fmt.Errorf("%s: %w", kv.Key, err)
+			readable = false
+			continue
 		}
 		highest = max(highest, o.Epoch)
+	}
+	if !readable {
+		by = store.MaxRaise
 	}
 	if highest, err = store.Raised(highest, by); err != nil {
 		return err
@@ -124,19 +131,36 @@ func (s *Store) raiseFloor(ctx context.Context, records []*mvccpb.KeyValue, by f
 	return s.raiseBy(ctx, &t)
 }
 
-// floor reads what an earlier raising has left.
-func (s *Store) floor(ctx context.Context) (farm.Epoch, farm.Revision, error) {
+// floor reads what an earlier raising has left, and whether it can be read.
+func (s *Store) floor(ctx context.Context) (floor farm.Epoch, at farm.Revision, readable bool, err error) {
 	resp, err := ask(ctx, "read the floor of epochs", func(ctx context.Context) (*clientv3.GetResponse, error) {
 		return s.client.Get(ctx, s.keys.epochs())
 	})
 	if err != nil || len(resp.Kvs) == 0 {
-		return 0, 0, err
+		return 0, 0, true, err
+	}
+	at = farm.Revision(resp.Kvs[0].ModRevision)
+	r, err := decode[epochsRecord](resp.Kvs[0].Value)
+	if err != nil {
+		s.log.Warn("the floor of epochs cannot be read and is made anew, above all", "error", err)
+		return s.floorBefore(ctx, at), at, false, nil
+	}
+	return farm.Epoch(r.Floor), at, true, nil
+}
+
+// floorBefore is the floor before what was stored at a revision, if etcd still has it.
+func (s *Store) floorBefore(ctx context.Context, at farm.Revision) farm.Epoch {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	resp, err := s.client.Get(ctx, s.keys.epochs(), clientv3.WithRev(int64(at)-1))
+	if err != nil || len(resp.Kvs) == 0 {
+		return 0
 	}
 	r, err := decode[epochsRecord](resp.Kvs[0].Value)
 	if err != nil {
-		return 0, 0, fmt.Errorf("%s: %w", s.keys.epochs(), err)
+		return 0
 	}
-	return farm.Epoch(r.Floor), farm.Revision(resp.Kvs[0].ModRevision), nil
+	return farm.Epoch(r.Floor)
 }
 
 func (s *Store) raiseBy(ctx context.Context, t *txn) error {

@@ -319,6 +319,12 @@ func load(t *testing.T, srv *etcdtest.Server, lines []line) *Store {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// As it comes about: nobody is elected who is not there.
+	lines = slices.Clone(lines)
+	slices.SortStableFunc(lines, func(a, b line) int {
+		last := func(l line) int { return strings.Count(l.kind(), kindCoordinator) }
+		return last(a) - last(b)
+	})
 	for _, l := range lines {
 		var on []clientv3.OpOption
 		if k := l.kind(); k == kindPresence || k == kindCoordinator {

@@ -6,16 +6,18 @@ import (
 	"strings"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/quorate/quorate/store"
 )
 
 // Resealed says what Reseal has done.
 type Resealed struct {
-	Key     uint32 // the ID of the primary key
-	Secrets int    // that there are
-	Anew    int    // of them, sealed anew
-	Proof   bool   // it was sealed anew
+	Key     uint32   // the ID of the primary key
+	Secrets int      // that there are
+	Anew    int      // of them, sealed anew
+	Proof   bool     // it was sealed anew
+	Left    []string // keys of secrets without a Provider, which no key opens
 }
 
 // Reseal seals every secret anew with the primary key, and then the proof of the
@@ -39,6 +41,9 @@ func (s *Store) reseal(ctx context.Context) (done Resealed, err error) {
 	for {
 		secrets, err := s.secretRecords(ctx)
 		if err != nil {
+			return done, err
+		}
+		if secrets, done.Left, err = s.withoutLeft(ctx, secrets); err != nil {
 			return done, err
 		}
 		done.Secrets = len(secrets)
@@ -85,6 +90,28 @@ func (s *Store) secretRecords(ctx context.Context) (all []*mvccpb.KeyValue, err 
 		return nil
 	})
 	return all, err
+}
+
+// withoutLeft takes out what nobody needs: a secret that does not open, and whose
+// Provider is not there.
+func (s *Store) withoutLeft(ctx context.Context, secrets []*mvccpb.KeyValue) (needed []*mvccpb.KeyValue, left []string, err error) {
+	for _, kv := range secrets {
+		if _, closed := s.open(kv); closed != nil {
+			provider := s.keys.prefix + kindProvider + strings.TrimPrefix(string(kv.Key), s.keys.prefix+kindSecret)
+			resp, err := ask(ctx, "read "+provider, func(ctx context.Context) (*clientv3.GetResponse, error) {
+				return s.client.Get(ctx, provider, clientv3.WithCountOnly())
+			})
+			if err != nil {
+				return nil, nil, err
+			}
+			if resp.Count == 0 {
+				left = append(left, string(kv.Key))
+				continue
+			}
+		}
+		needed = append(needed, kv)
+	}
+	return needed, left, nil
 }
 
 // stale lists what another key than the primary one has sealed.

@@ -2,6 +2,7 @@ package etcd_test
 
 import (
 	"errors"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -28,7 +29,7 @@ func TestEverythingIsSealedAnewOnce(t *testing.T) {
 		{Key: r.promoted.PrimaryID(), Secrets: 3, Anew: 2, Proof: true},
 		{Key: r.promoted.PrimaryID(), Secrets: 3},
 	} {
-		if got, err := both.Reseal(within(t, 5*time.Second)); err != nil || got != want {
+		if got, err := both.Reseal(within(t, 5*time.Second)); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%+v, %v, want %+v", got, err, want)
 		}
 	}
@@ -98,5 +99,25 @@ func TestWhereNothingIsSealedThereIsNothingToSealAnew(t *testing.T) {
 	m := newMemory(t, etcdtest.Start(t))
 	if got, err := m.open(t).Reseal(within(t, 5*time.Second)); err != nil || got.Secrets+got.Anew > 0 || got.Proof {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// A secret whose Provider was deleted by hand is nobody's.
+func TestASecretThatWasLeftOverStopsNothing(t *testing.T) {
+	m := newMemory(t, etcdtest.Start(t))
+	r := rotate(t)
+	m.sealer = r.added
+	putSecret(t, m.open(t), "vc-1", "of vc-1")
+	m.spoil(t, "secrets/hq/gone")
+	m.sealer = r.promoted
+	st := m.open(t)
+	got, err := st.Reseal(within(t, 5*time.Second))
+	if err != nil || got.Anew != 1 || !reflect.DeepEqual(got.Left, []string{m.prefix + "secrets/hq/gone"}) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	m.spoil(t, "secrets/hq/vc-1")
+	tried, err := st.TrySecrets(within(t, 5*time.Second))
+	if err != nil || len(tried) != 2 || tried[1].Opened || !tried[1].Damaged || tried[1].Provider != "vc-1" {
+		t.Errorf("%+v, %v", tried, err)
 	}
 }

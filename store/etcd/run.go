@@ -213,6 +213,9 @@ func (s *Store) list(ctx context.Context) (*store.View, uint64, error) {
 	if a == nil {
 		a = s.assemble(nil, int64(from.revision))
 	}
+	if s.here().precedes(from) {
+		a.last = s.Latest()
+	}
 	s.closed.replace(shut)
 	return a.view(), from.cluster, nil
 }
