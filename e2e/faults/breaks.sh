@@ -54,7 +54,4 @@ try epoch store/etcd/owner.go '/^func (l \*session) fenced/,/^}/s/.*t\.unchanged
 # A takeover does not look whether anybody is present any more.
 try presence store/etcd/term.go '/gone, present := d\.Guards()/s/$/\n\t\tgone, present = nil, nil/' \
 	'is not present' -minutes 3 -only kill-two,kill
-# Who has promised to decide nothing decides.
-try promise broker/failsafe.go 's/if wait = l\.bound(p); wait > 0 {/if wait = l.bound(p); wait > time.Hour {/' \
-	OVERLAP -minutes 2 -only blind
 exit $failed
