@@ -108,6 +108,21 @@ func drawQuorum(l *lab, r *rand.Rand) fault {
 	return fault{what: "all but " + l.members[left].name, hold: between(r, 500*time.Millisecond, 6*time.Second), hit: each(pause), heal: each(goOn)}
 }
 
+// drawBlind has one broker go on without etcd as long as the others allow it, who
+// have etcd again.
+func drawBlind(l *lab, r *rand.Rand) fault {
+	h, quorum, more := l.oneHost(r), drawQuorum(l, r), between(r, 500*time.Millisecond, 4*time.Second)
+	cut := l.cutting(fault{}, way(0).rules(h.node, l.etcds()...)...)
+	return fault{what: fmt.Sprintf("%s, %v longer than the others", h.id, more), hold: quorum.hold, brokers: []string{h.id}, clear: true,
+		hit: func(ctx context.Context) error { return errors.Join(quorum.hit(ctx), cut.hit(ctx)) },
+		heal: func(ctx context.Context) error {
+			err := quorum.heal(ctx)
+			wait(ctx, more)
+			return errors.Join(err, cut.heal(ctx))
+		},
+	}
+}
+
 func drawStutter(l *lab, r *rand.Rand) fault {
 	m, stop := l.oneMember(r), between(r, 20*time.Millisecond, 400*time.Millisecond)
 	end, ended := make(chan struct{}), make(chan struct{})
