@@ -15,7 +15,7 @@ type damping struct {
 }
 
 var (
-	contactDamping = damping{farm.ContactMisses, farm.ContactHeals, 30 * time.Second}
+	contactDamping = damping{farm.ContactMisses, farm.ContactHeals, 8 * time.Second}
 	pathDamping    = damping{farm.PathMisses, farm.PathHeals, 10 * time.Minute}
 )
 

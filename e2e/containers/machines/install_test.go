@@ -57,6 +57,7 @@ func TestTheInstallationHolds(t *testing.T) {
 		{on: "Here"},
 
 		// etcd.
+		{"On machine 1", []string{`false\ntrue\n`}},
 		{"On machine 1", []string{`(?:Finished defragmenting etcd member.*\n){3}`}},
 		{"On machine 1", []string{`compacted revision`}},
 		{"On machine 1", []string{`Snapshot saved`}},
