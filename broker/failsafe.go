@@ -83,6 +83,8 @@ func (l *Line) show(ctx context.Context, st store.Store) {
 	if !open {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, farm.ContactTimeout)
+	defer cancel()
 	if _, err := st.Current(ctx); err != nil {
 		return
 	}
@@ -130,7 +132,11 @@ func (l *life) keepWithoutStorage(ctx context.Context) error {
 	told := false
 	for l.Line != nil {
 		asked := time.Now()
-		kept := !l.acked.Load() && l.allLeave(ctx)
+		stored := l.acked.Load()
+		if stored {
+			l.Line.show(ctx, l.Store)
+		}
+		kept := !stored && l.allLeave(ctx)
 		if kept {
 			l.permit.extend(asked.Add(farm.WordLasts - farm.MinMargin(farm.WordLasts)))
 		}

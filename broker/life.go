@@ -155,9 +155,6 @@ func (l *life) keepPresence(ctx context.Context) error {
 		switch {
 		case err == nil:
 			l.permit.extend(sent.Add(ttl - margin))
-			answered := time.Now()
-			l.showDecided(ctx, wait)
-			wait -= time.Since(answered)
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case errors.Is(err, store.ErrLost):
@@ -170,13 +167,6 @@ func (l *life) keepPresence(ctx context.Context) error {
 			return err
 		}
 	}
-}
-
-// showDecided does not keep the next renewal waiting.
-func (l *life) showDecided(ctx context.Context, most time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, most)
-	defer cancel()
-	l.Line.show(ctx, l.Store)
 }
 
 // leave says that the broker wants to go and waits until nobody is served by it

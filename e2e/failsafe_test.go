@@ -30,6 +30,17 @@ func (c *cluster) sum(name string) (sum float64) {
 	return sum
 }
 
+// renewed awaits that every lease has been renewed twice: since then everybody has
+// seen what was decided before, and may promise to leave it so.
+func (c *cluster) renewed() {
+	c.t.Helper()
+	const renewals = `quorate_lease_renewals_total\{result="ok"\}`
+	for server := range c.bases {
+		before := c.metric(server, renewals)
+		eventually(c.t, patience, "leases are renewed", func() bool { return c.metric(server, renewals) >= before+2 })
+	}
+}
+
 // etcd is killed for many leases: nobody lets go of anything, and when it is back
 // everything is as before.
 func TestAllServeOnWhileEtcdIsAway(t *testing.T) {
@@ -44,6 +55,7 @@ func TestAllServeOnWhileEtcdIsAway(t *testing.T) {
 		c.provider(id, sim)
 	}
 	before := c.connected()
+	c.renewed()
 	connects := c.sum(`quorate_provider_connects_total\{result="ok"\}`)
 
 	c.etcd.kill()
@@ -77,6 +89,7 @@ func TestWithoutEtcdAllMustBeThere(t *testing.T) {
 	t.Cleanup(sim.Close)
 	c.provider("vc-1", sim)
 	owner := c.connected().Providers["vc-1"].Status.Owner
+	c.renewed()
 	c.etcd.kill()
 	eventually(t, patience, "all serve without storage", func() bool { return c.sum("quorate_without_storage") == 3 })
 	at := map[string]int{"cb-1": 0, "cb-2": 1, "cb-3": 2}[owner]
