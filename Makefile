@@ -31,6 +31,7 @@ build: ## bin/quorate, one static binary
 test: ## All tests, with the race detector; those of containers need a Docker engine
 	go test -race -timeout 15m ./...
 	$(MAKE) model test-containers
+	$(MAKE) schedules SCHEDULES=3000 SEED=1
 
 model: ## Search every state of the model of the ownership protocol; -v tells how many: ARGS=-v
 	go test -count=1 -timeout 20m $(ARGS) ./broker/model
