@@ -45,3 +45,13 @@ func (c guardedConn) Write(b []byte) (int, error) {
 	}
 	return c.Conn.Write(b)
 }
+
+// Close drops what is still on its way here, if it is not allowed any more: with
+// another owner it must not arrive. What the network has taken cannot be called
+// back.
+func (c guardedConn) Close() error {
+	if tcp, ok := c.Conn.(*net.TCPConn); ok && Allowed(c.guard) != nil {
+		_ = tcp.SetLinger(0) // it is closed anyway
+	}
+	return c.Conn.Close()
+}
