@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -75,6 +76,10 @@ func (c Config) survey(ctx context.Context) map[farm.BrokerID]farm.Incarnation {
 		})
 	}
 	asking.Wait()
+	if n := len(found.unreached); n > 0 {
+		c.Log.Warn("other brokers do not answer at the addresses that they have registered; this one is not in contact with them",
+			"brokers", slices.Sorted(maps.Keys(found.unreached)), "address", c.Address)
+	}
 	return found.unreached
 }
 

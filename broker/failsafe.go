@@ -130,6 +130,7 @@ func (l *Line) gained(at farm.Revision) time.Duration {
 // again and again to leave it what it owns.
 func (l *life) keepWithoutStorage(ctx context.Context) error {
 	told := false
+	defer l.metrics.without.Set(0)
 	for l.Line != nil {
 		asked := time.Now()
 		stored := l.acked.Load()

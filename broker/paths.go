@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -164,7 +165,13 @@ func (l *life) test(ctx context.Context, slots chan struct{}, id farm.ProviderID
 	ctx, cancel := context.WithTimeout(ctx, farm.PathTimeout)
 	defer cancel()
 	err := reacher.Reach(ctx, provider.Target{Address: c.Address, Options: c.Options})
-	l.paths.learn(id, err == nil)
+	switch {
+	case errors.Is(context.Cause(ctx), context.Canceled):
+	case err == nil, errors.Is(err, provider.ErrConnectionFailed), errors.Is(err, provider.ErrTimeout):
+		l.paths.learn(id, err == nil)
+	default:
+		l.Log.Debug("the way to a Provider cannot be tested", "provider", id, "err", err)
+	}
 }
 
 // learn takes the result of a test.

@@ -60,7 +60,8 @@ type Driver interface {
 
 // Reacher is a Driver of Providers that have an address of their own. Reach looks
 // whether somebody listens there, within ctx, and asks nothing: it needs no
-// credentials, leaves no trace in the Provider, and is no call of an agent.
+// credentials, leaves no trace in the Provider, and is no call of an agent. Only
+// ErrConnectionFailed and ErrTimeout say that nobody is reached.
 type Reacher interface {
 	Reach(ctx context.Context, t Target) error
 }

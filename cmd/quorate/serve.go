@@ -32,7 +32,7 @@ func (c *serveCommand) Run(ctx context.Context, to streams) error {
 	case tether != nil:
 		// Who signals the group, or everything in a container, signals the guard
 		// too: that is one order to stop, not two.
-		signal.Notify(make(chan os.Signal, 1), os.Interrupt, syscall.SIGTERM)
+		signal.Notify(make(chan os.Signal, 1), stopping()...)
 		p.Tether = tether
 	case !c.NoGuard:
 		return c.guard(ctx, p)
@@ -47,7 +47,7 @@ func (c *serveCommand) guard(ctx context.Context, p server.Process) error {
 		return fmt.Errorf("finding this program's file: %w", err)
 	}
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2)
+	signal.Notify(signals, append(stopping(), syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2)...)
 	defer signal.Stop(signals)
 	command := func() *exec.Cmd {
 		cmd := exec.Command(binary, os.Args[1:]...)

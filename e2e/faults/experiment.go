@@ -205,7 +205,7 @@ func (l *lab) startProviders(ctx context.Context, addresses []string) error {
 		if i < l.vcenters {
 			id, inner := fmt.Sprintf("vc-%d", i+1), fmt.Sprintf("127.0.0.1:%d", 9000+i)
 			l.providers, l.where[id] = append(l.providers, id), address
-			if err := errors.Join(sim("vsphere", "--listen="+inner, "--hosts=3"), l.witness.relay(ctx, l.place, id, address+":443", inner)); err != nil {
+			if err := errors.Join(sim("vsphere", "--listen="+inner, "--hosts=3"), l.witness.relay(ctx, l.place, id, false, address+":443", inner)); err != nil {
 				return err
 			}
 			continue
@@ -216,7 +216,7 @@ func (l *lab) startProviders(ctx context.Context, addresses []string) error {
 			return err
 		}
 		for j := range pcs {
-			if err := l.witness.relay(ctx, l.place, id, fmt.Sprintf("%s:%d", address, 3389+j), fmt.Sprintf("127.0.0.1:%d", first+j)); err != nil {
+			if err := l.witness.relay(ctx, l.place, id, true, fmt.Sprintf("%s:%d", address, 3389+j), fmt.Sprintf("127.0.0.1:%d", first+j)); err != nil {
 				return err
 			}
 		}

@@ -13,8 +13,18 @@ import (
 	"github.com/quorate/quorate/server"
 )
 
-// A slice of `make faults` that is short enough for every day.
+// A slice of `make faults` that is short enough for every day; and one of what
+// lasts too long to be drawn in it.
 func TestNoFaultMakesTwoOwners(t *testing.T) {
+	harm(t, "-minutes=0.8", "-faults=30", "-seed=4")
+}
+
+func TestAProviderIsFollowed(t *testing.T) {
+	harm(t, "-only=unreachable", "-faults=1", "-seed=1")
+}
+
+func harm(t *testing.T, args ...string) {
+	t.Helper()
 	if why := missing(); why != "" {
 		if os.Getenv("CI") != "" {
 			t.Fatalf("CI must run this, and this machine lacks: %s", why)
@@ -22,7 +32,7 @@ func TestNoFaultMakesTwoOwners(t *testing.T) {
 		t.Skipf("skipped: the fault lab; this machine lacks: %s", why)
 	}
 	said := &strings.Builder{}
-	err := run(t.Context(), []string{"-minutes=0.8", "-faults=30", "-seed=4", "-json=" + filepath.Join(t.TempDir(), "faults.json")}, said)
+	err := run(t.Context(), append(args, "-json="+filepath.Join(t.TempDir(), "faults.json")), said)
 	t.Log(said.String())
 	if err != nil {
 		t.Error(err)

@@ -45,6 +45,7 @@ func kinds() []kind {
 		{"cut-peers", "a broker and the other brokers, both ways or one", 5, false, drawCutPeers},
 		{"cut-all", "a broker and everything, both ways or one", 5, false, drawCutAll},
 		{"cut-provider", "a broker and a Provider, both ways or one", 4, false, drawCutProvider},
+		{"unreachable", "a Provider and its owner, until another broker has it", 1, true, drawUnreachable},
 		{"halves", "the brokers are cut in two", 3, false, drawHalves},
 		{"halves-all", "the brokers and etcd's members are cut in two", 3, false, drawHalvesAll},
 		{"apart", "no broker reaches another one; all reach etcd", 2, true, drawApart},

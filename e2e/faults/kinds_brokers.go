@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -204,5 +205,35 @@ func drawDelay(l *lab, r *rand.Rand) fault {
 	return fault{what: fmt.Sprintf("%s, %v", h.id, d), hold: cutTime(r), brokers: []string{h.id},
 		hit:  func(context.Context) error { l.witness.delay(h.id, d); return nil },
 		heal: func(context.Context) error { l.witness.delay(h.id, 0); return nil },
+	}
+}
+
+// drawUnreachable cuts a vCenter off from the broker that owns it, until another
+// one owns it and is connected: that others reach it is what matters.
+func drawUnreachable(l *lab, r *rand.Rand) fault {
+	id := fmt.Sprintf("vc-%d", 1+r.IntN(l.vcenters))
+	var owner string
+	var undo func() error
+	return fault{
+		chosen: func() string { return owner + " and " + id },
+		hit: func(ctx context.Context) error {
+			ctx, cancel := context.WithTimeout(ctx, limit)
+			defer cancel()
+			here := func() (is bool) { owner, is = l.eye.connected(id); return is }
+			if err := l.eye.await(ctx, here); err != nil {
+				return fmt.Errorf("%s has no owner: %w", id, err)
+			}
+			i := slices.IndexFunc(l.hosts, func(h *host) bool { return h.id == owner })
+			var err error
+			if undo, err = l.net.drop(from(l.where[id], l.hosts[i].node), rule{l.place, "ip saddr " + l.hosts[i].ip + " ip daddr " + l.where[id]}); err != nil {
+				return err
+			}
+			elsewhere := func() bool { now, is := l.eye.connected(id); return is && now != owner }
+			if err := l.eye.await(ctx, elsewhere); err != nil {
+				return fmt.Errorf("%s stays at %s, which does not reach it: %w", id, owner, err)
+			}
+			return nil
+		},
+		heal: func(context.Context) error { return undo() },
 	}
 }

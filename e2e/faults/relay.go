@@ -62,8 +62,10 @@ func (w *witness) all() []arrival {
 	return w.arrivals
 }
 
-// relay passes on what comes to an address of the Providers' machine.
-func (w *witness) relay(ctx context.Context, at *node, provider, listen, to string) error {
+// relay passes on what comes to an address of the Providers' machine. Of a pool a
+// connection is a call already; a vCenter may be reached by who does not own it,
+// as long as nothing is said.
+func (w *witness) relay(ctx context.Context, at *node, provider string, pool bool, listen, to string) error {
 	var l net.Listener
 	err := inside(at.ns, func() (err error) {
 		l, err = new(net.ListenConfig).Listen(ctx, "tcp", listen)
@@ -79,16 +81,18 @@ func (w *witness) relay(ctx context.Context, at *node, provider, listen, to stri
 			if err != nil {
 				return
 			}
-			go w.pass(ctx, at, provider, c, to)
+			go w.pass(ctx, at, provider, pool, c, to)
 		}
 	}()
 	return nil
 }
 
-func (w *witness) pass(ctx context.Context, at *node, provider string, in net.Conn, to string) {
+func (w *witness) pass(ctx context.Context, at *node, provider string, pool bool, in net.Conn, to string) {
 	host, _, _ := net.SplitHostPort(in.RemoteAddr().String())
 	broker := w.brokers[host]
-	w.note(provider, broker)
+	if pool {
+		w.note(provider, broker)
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	w.wait(ctx, broker)

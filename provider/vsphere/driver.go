@@ -4,6 +4,7 @@
 package vsphere
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -46,12 +47,12 @@ func (Driver) Check(t provider.Target) provider.Faults {
 
 // Reach implements provider.Reacher.
 func (Driver) Reach(ctx context.Context, t provider.Target) error {
-	e, faults := endpointOf(t)
-	if len(faults) > 0 {
-		return faults.Err()
+	u, wrong := parseAddress(t.Address)
+	if wrong != "" {
+		return fmt.Errorf("%w: address %s", provider.ErrInvalidOptions, wrong)
 	}
 	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp", e.hostport())
+	conn, err := d.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "443")))
 	if err != nil {
 		return translate(ctx, err)
 	}

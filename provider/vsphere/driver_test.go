@@ -3,6 +3,7 @@ package vsphere_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"testing"
 	"time"
 
@@ -105,4 +106,25 @@ func next(t testing.TB, conn provider.Conn) provider.Inventory {
 	n, err := conn.Next(ctx)
 	must(t, err)
 	return n
+}
+
+// Whether a vCenter is reached is seen without any credentials.
+func TestReach(t *testing.T) {
+	sim, err := vspheresim.Start(vspheresim.Config{Hosts: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	there := provider.Target{Address: sim.URL()}
+	if err := (vsphere.Driver{}).Reach(ctx, there); err != nil {
+		t.Error(err)
+	}
+	sim.Close()
+	if err := (vsphere.Driver{}).Reach(ctx, there); !errors.Is(err, provider.ErrConnectionFailed) {
+		t.Errorf("when it is gone: %v", err)
+	}
+	if err := (vsphere.Driver{}).Reach(ctx, provider.Target{Address: "http://x"}); !errors.Is(err, provider.ErrInvalidOptions) {
+		t.Errorf("no address: %v", err)
+	}
 }

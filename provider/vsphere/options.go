@@ -2,7 +2,6 @@ package vsphere
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/tls"
@@ -10,7 +9,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"strings"
 
@@ -28,11 +26,6 @@ type options struct {
 type endpoint struct {
 	url *url.URL
 	tls *tls.Config
-}
-
-// hostport is where it listens.
-func (e endpoint) hostport() string {
-	return net.JoinHostPort(e.url.Hostname(), cmp.Or(e.url.Port(), map[string]string{"http": "80"}[e.url.Scheme], "443"))
 }
 
 func endpointOf(t provider.Target) (endpoint, provider.Faults) {

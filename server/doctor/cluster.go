@@ -29,7 +29,7 @@ func judgeMembers(members []etcd.ClusterMember, answers []etcd.Answer) Finding {
 	case voting == 0:
 		return warned(what, "It does not say who its members are.", "Look why, with: etcdctl member list")
 	case voting == 1:
-		return warned(what, "It has one member: when that is away, every broker abandons its Providers.",
+		return warned(what, "It has one member: when that is away, nothing can be changed or taken over, and brokers keep their Providers only for as long as all of them are there.",
 			"Run three members, on machines of their own.")
 	case voting%2 == 0:
 		return warned(what, fmt.Sprintf("It has %d members: it bears the loss of %d, no better than one member fewer.", voting, (voting-1)/2),

@@ -168,7 +168,7 @@ func (c Config) signal(ctx context.Context, child *os.Process, ended <-chan stru
 			_ = child.Kill()
 			late = nil
 		case s := <-c.Signals:
-			if s != syscall.SIGTERM && s != os.Interrupt {
+			if s != syscall.SIGTERM && s != os.Interrupt && s != syscall.SIGHUP {
 				_ = child.Signal(s)
 			} else if insisted++; insisted > 0 {
 				_ = child.Kill()

@@ -45,7 +45,7 @@ func beChild(role string) {
 		os.Exit(1)
 	}
 	told := make(chan os.Signal, 8)
-	signal.Notify(told, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Notify(told, syscall.SIGTERM, syscall.SIGUSR1)
 	t.Lease(1, true)
 	t.Lease(2, true)
 	t.Lease(1, false)
@@ -202,8 +202,8 @@ func TestAChildThatDoesNotStartIsNotStartedAgain(t *testing.T) {
 func TestSignalsArePassedOnAndInsistingKills(t *testing.T) {
 	g := guarding(t, "stubborn", nil)
 	g.says("serves")
-	g.signals <- syscall.SIGHUP
-	g.says("told hangup")
+	g.signals <- syscall.SIGUSR1
+	g.says("told user defined signal 1")
 	g.stop()
 	g.signals <- syscall.SIGTERM // the one that has ended ctx
 	g.says("told terminated")
