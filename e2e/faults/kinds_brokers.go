@@ -211,7 +211,7 @@ func drawDelay(l *lab, r *rand.Rand) fault {
 // drawUnreachable cuts a vCenter off from the broker that owns it, until another
 // one owns it and is connected: that others reach it is what matters.
 func drawUnreachable(l *lab, r *rand.Rand) fault {
-	id := fmt.Sprintf("vc-%d", 1+r.IntN(l.vcenters))
+	id := fmt.Sprintf("vc-%d", 1+r.IntN(max(1, l.vcenters)))
 	var owner string
 	var undo func() error
 	return fault{
