@@ -28,25 +28,19 @@ type word struct {
 // Storage refuses it anyway once anything that it compares has changed.
 const doubtLasts = 30 * time.Second
 
-// leave promises to decide nothing for a while, if that can be promised: without
+// promise gives its word to decide nothing for a while, if it can: without
 // storage, and knowing of no other verdict.
-func (l *Line) leave(here *life, verdict uint64) bool {
+func (l *Line) promise(here *life, verdict uint64) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	view := here.Store.Latest()
 	p := view.Sites[here.Site]
 	now := time.Now()
-	if p == nil || here.acked.Load() || l.deciding || l.shown != l.decided || !holdsWithoutStorage(p) || p.Seats.Value.Epoch != verdict {
+	if p == nil || here.acked.Load() || l.deciding || l.shown != l.decided || !p.MayServeWithoutStorage() || p.Seats.Value.Epoch != verdict {
 		return false
 	}
-	l.given, l.seen = now.Add(farm.WordLasts), view.Revision
+	l.given, l.seen = now.Add(farm.PromiseLasts), view.Revision
 	return true
-}
-
-// holdsWithoutStorage reports whether owners may go on without storage at all.
-func holdsWithoutStorage(p *farm.Picture) bool {
-	v := p.Seats.Value
-	return p.Site.Value.Failsafe && v.Armed && v.State != farm.StateLost
 }
 
 // decide runs what decides, unless that is promised not to be: then it returns
@@ -102,7 +96,7 @@ func (l *Line) bound(p *farm.Picture) time.Duration {
 	if !p.Seats.Value.Armed {
 		l.began = time.Time{} // nobody has promised anything before it was armed
 	}
-	if first := l.began.Add(farm.WordLasts); p.Site.Value.Failsafe && p.Seats.Value.Armed && first.After(until) {
+	if first := l.began.Add(farm.PromiseLasts); p.Site.Value.Failsafe && p.Seats.Value.Armed && first.After(until) {
 		until = first
 	}
 	wait := time.Until(until)
@@ -137,9 +131,9 @@ func (l *life) keepWithoutStorage(ctx context.Context) error {
 		if stored {
 			l.Line.show(ctx, l.Store)
 		}
-		kept := !stored && l.allLeave(ctx)
+		kept := !stored && l.allPromise(ctx)
 		if kept {
-			l.permit.extend(asked.Add(farm.WordLasts - farm.MinMargin(farm.WordLasts)))
+			l.permit.extend(asked.Add(farm.PromiseLasts - farm.MinMargin(farm.PromiseLasts)))
 		}
 		if kept != told {
 			told = kept
@@ -162,10 +156,10 @@ func (l *life) tellWithout(kept bool) {
 	l.Log.Warn("serving without storage has ended", "storageAnswers", l.acked.Load())
 }
 
-// allLeave asks everybody who may decide, itself too.
-func (l *life) allLeave(ctx context.Context) bool {
+// allPromise asks everybody who may decide, itself too.
+func (l *life) allPromise(ctx context.Context) bool {
 	p := l.Store.Latest().Sites[l.Site]
-	if p == nil || !holdsWithoutStorage(p) || !p.Alive(l.me) || l.session.Lost() {
+	if p == nil || !p.MayServeWithoutStorage() || !p.Alive(l.me) || l.session.Lost() {
 		return false
 	}
 	v := p.Seats.Value
@@ -173,13 +167,13 @@ func (l *life) allLeave(ctx context.Context) bool {
 	var refused atomic.Bool
 	for _, id := range v.Deciders() {
 		if id == l.Broker {
-			if !l.Line.leave(l, v.Epoch) { // it must not decide either
+			if !l.Line.promise(l, v.Epoch) { // it must not decide either
 				return false
 			}
 			continue
 		}
 		asking.Go(func() {
-			if a, err := l.ask(ctx, p.Presence[id], v.Epoch); err != nil || !a.Leaves {
+			if a, err := l.ask(ctx, p.Presence[id], v.Epoch); err != nil || !a.Promises {
 				refused.Store(true)
 			}
 		})

@@ -22,7 +22,18 @@ func (l *lab) served(active, standby int) {
 		l.provider(id, farm.Manual(serving[i]))
 	}
 	l.connected(three...)
-	time.Sleep(2 * farm.WordLasts) // so that nobody's word of an earlier process counts
+	time.Sleep(2 * farm.PromiseLasts) // so that nobody's word of an earlier process counts
+}
+
+// servedWithoutStorage is served by three that have had no storage for a minute.
+func (l *lab) servedWithoutStorage() {
+	l.t.Helper()
+	l.served(3, 0)
+	for id := range l.brokers {
+		l.cut(id, true)
+	}
+	time.Sleep(time.Minute)
+	l.acts(3, 0)
 }
 
 // acts awaits that so many Providers are acted for.
@@ -72,14 +83,9 @@ func TestWhoAloneHasNoStorageStops(t *testing.T) {
 
 func TestOneSeatThatDoesNotAnswerEndsIt(t *testing.T) {
 	inLab(t, func(l *lab) {
-		l.served(3, 0)
-		for id := range l.brokers {
-			l.cut(id, true)
-		}
-		time.Sleep(time.Minute)
-		l.acts(3, 0)
+		l.servedWithoutStorage()
 		l.net.between(ids{"cb-1"}, ids{"cb-3"}, true) // cb-2 still reaches both
-		l.acts(1, farm.WordLasts)
+		l.acts(1, farm.PromiseLasts)
 	})
 }
 
@@ -87,17 +93,12 @@ func TestOneSeatThatDoesNotAnswerEndsIt(t *testing.T) {
 // itself neither, until it has.
 func TestWhoHasDecidedPromisesOnceItHasSeenIt(t *testing.T) {
 	inLab(t, func(l *lab) {
-		l.served(3, 0)
-		for id := range l.brokers {
-			l.cut(id, true)
-		}
-		time.Sleep(time.Minute)
-		l.acts(3, 0)
+		l.servedWithoutStorage()
 		line := l.net.lines["cb-2"]
 		line.mu.Lock()
 		line.decided++
 		line.mu.Unlock()
-		l.acts(0, farm.WordLasts)
+		l.acts(0, farm.PromiseLasts)
 		for id := range l.brokers {
 			l.cut(id, false)
 		}
@@ -124,7 +125,7 @@ func TestWhoHasStorageAgainDecidesAfterItsWord(t *testing.T) {
 		back := time.Now()
 		l.cut("cb-1", false)
 		l.connected(three...)
-		if took := time.Since(back); took < farm.WordLasts-farm.ContactEvery-farm.ContactTimeout {
+		if took := time.Since(back); took < farm.PromiseLasts-farm.ContactEvery-farm.ContactTimeout {
 			t.Errorf("decided %v after it was back", took)
 		}
 	})
@@ -169,7 +170,7 @@ func TestNewcomersDoNotTakeOverFromThoseThatKeepServing(t *testing.T) {
 		for _, id := range serving {
 			l.stop(id)
 		}
-		l.acts(0, farm.WordLasts)
+		l.acts(0, farm.PromiseLasts)
 		l.edit(func(p *farm.Picture) (c store.Change) {
 			site := p.Site.Value
 			site.Failsafe = false

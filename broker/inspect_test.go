@@ -153,7 +153,7 @@ const (
 	outside  = 2*testTTL + 10*time.Second
 	abandons = time.Second
 	without  = testTTL
-	promises = farm.WordLasts + testTTL + time.Second
+	promises = farm.PromiseLasts + testTTL + time.Second
 )
 
 // acts is what must not be so for long of who acts.

@@ -54,7 +54,8 @@ type question struct {
 	Nonce []byte           `json:"nonce"`
 
 	// Without is the verdict, by its epoch, under which the asker owns Providers,
-	// without storage: will the asked one leave them to it? 0: that is not asked.
+	// without storage: does the asked one promise to leave them to it? 0: that is
+	// not asked.
 	Without uint64 `json:"without,omitempty"`
 }
 
@@ -62,9 +63,9 @@ type question struct {
 type answer struct {
 	Nonce []byte `json:"nonce"` // the question's
 
-	// Leaves: the asked one has no storage either, knows the same verdict, and will
-	// decide nothing for farm.WordLasts.
-	Leaves bool `json:"leaves,omitempty"`
+	// Promises: the asked one has no storage either, knows the same verdict, and will
+	// decide nothing for farm.PromiseLasts.
+	Promises bool `json:"promises,omitempty"`
 }
 
 // Answer answers a message that has arrived for this server's broker. The error
@@ -80,7 +81,7 @@ func (l *Line) Answer(message []byte) ([]byte, error) {
 	if err != nil || q.Site != here.Site || q.To != here.Broker || q.Life != here.me.Incarnation {
 		return nil, errNobody
 	}
-	return seal(here.contactKey, answer{Nonce: q.Nonce, Leaves: q.Without != 0 && l.leave(here, q.Without)})
+	return seal(here.contactKey, answer{Nonce: q.Nonce, Promises: q.Without != 0 && l.promise(here, q.Without)})
 }
 
 func (l *Line) attach(here *life) {

@@ -113,7 +113,7 @@ func mended(s *stage) {
 // wellAgain is how long it takes at most until all is well: contact heals later
 // each time, and an agent connects again later each time; then there are the
 // leases, the promises and the decisions.
-const wellAgain = 30*time.Second + longestRetry + 2*testTTL + farm.WordLasts + 20*time.Second
+const wellAgain = 30*time.Second + longestRetry + 2*testTTL + farm.PromiseLasts + 20*time.Second
 
 // well is: all are there, whoever owns serves, and who acts is who owns.
 func (s *stage) well(p *farm.Picture) bool {

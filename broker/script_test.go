@@ -119,7 +119,7 @@ func (s script) prepare(st *stage) {
 	case s.fresh:
 		return
 	case s.loose:
-		time.Sleep(2 * farm.WordLasts)
+		time.Sleep(2 * farm.PromiseLasts)
 		return
 	}
 	// Nobody's word of an earlier process counts then. However long that took, the

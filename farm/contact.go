@@ -18,9 +18,9 @@ const (
 	// but not by all at once.
 	ContactSettles = 400 * time.Millisecond
 
-	// WordLasts is for how long a broker without storage leaves the others what
+	// PromiseLasts is for how long a broker without storage leaves the others what
 	// they own when they ask it to, see Picture.MayDecide.
-	WordLasts = 2 * time.Second
+	PromiseLasts = 2 * time.Second
 )
 
 // Cuts returns who is present and not in contact, as the brokers themselves say.

@@ -99,6 +99,13 @@ func (p *Picture) MayDecide(id BrokerID) bool {
 	return !p.Site.Value.Failsafe || len(deciders) == 0 || slices.Contains(deciders, id)
 }
 
+// MayServeWithoutStorage reports whether owners may go on while nobody has storage,
+// if all Deciders promise it.
+func (p *Picture) MayServeWithoutStorage() bool {
+	v := p.Seats.Value
+	return p.Site.Value.Failsafe && v.Armed && v.State != StateLost
+}
+
 // Deciders are who alone may decide after this verdict while failsafe is on, in
 // order; none: anybody may, since nobody keeps serving without storage.
 func (v Seats) Deciders() []BrokerID {

@@ -95,6 +95,7 @@ type watch struct {
 	signals chan os.Signal
 	pids    chan int
 	done    chan error
+	tries   chan struct{} // one for each revocation
 
 	mu      sync.Mutex
 	revoked []int64
@@ -108,7 +109,7 @@ func guarding(t *testing.T, role string, revoke error) *watch {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	g := &watch{t: t, lines: bufio.NewScanner(r), stop: stop, signals: make(chan os.Signal, 8), pids: make(chan int, 8), done: make(chan error, 1)}
+	g := &watch{t: t, lines: bufio.NewScanner(r), stop: stop, signals: make(chan os.Signal, 8), pids: make(chan int, 8), done: make(chan error, 1), tries: make(chan struct{}, 16)}
 	go func() {
 		err := Run(ctx, Config{
 			Command: child(role, w), RestartAfter: RestartAfter(10 * time.Millisecond), StopTimeout: time.Minute,
@@ -116,6 +117,7 @@ func guarding(t *testing.T, role string, revoke error) *watch {
 				g.mu.Lock()
 				defer g.mu.Unlock()
 				g.revoked = append(g.revoked, lease)
+				g.tries <- struct{}{}
 				if len(g.revoked) < 3 {
 					return revoke
 				}
@@ -179,8 +181,8 @@ func TestARevocationIsTriedAgain(t *testing.T) {
 	g.says("serves")
 	_ = syscall.Kill(<-g.pids, syscall.SIGKILL)
 	g.says("serves")
-	for len(g.revocations()) < 3 {
-		time.Sleep(time.Millisecond)
+	for range 3 {
+		<-g.tries
 	}
 	g.stop()
 	if err := <-g.done; err != nil {
